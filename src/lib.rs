@@ -15,5 +15,8 @@ pub use backend::{
 pub use config::{BackendFactory, BackendSetup, Environment, GivenKwarg, Kwargs, Warning};
 pub use connection::{Connection, ConnectionError, Dialect, Fields};
 pub use error::{ConfigurationError, Error};
-pub use resolver::{Asked, Attempt, AttemptOutcome, Report, Source};
+pub use resolver::{
+    Asked, Attempt, AttemptOutcome, FromEnvironment, Report, Resolved, Resolver, ResolverBuilder,
+    Source,
+};
 pub use secret::{REDACTED, Secret};
