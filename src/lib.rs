@@ -12,7 +12,10 @@ mod secret;
 pub use backend::{
     Failure, FailureKind, Lookup, MAX_CONCURRENT_LOOKUPS, SecretsBackend, SkipReason,
 };
-pub use config::{BackendFactory, BackendSetup, Environment, GivenKwarg, Kwargs, Warning};
+pub use config::{
+    BackendFactory, BackendSetup, BackendSpec, Environment, Given, GivenKwarg, Kwargs, Registry,
+    Setting, Settings, Side, Warning,
+};
 pub use connection::{Connection, ConnectionError, Dialect, Fields};
 pub use error::{ConfigurationError, Error};
 pub use resolver::{

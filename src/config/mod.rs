@@ -1,11 +1,22 @@
 //! Airflow's settings: where they come from, and which backends they name.
 
+mod airflow_cfg;
+mod command;
+mod custom_backend;
 mod environment;
+mod expand;
+mod known;
 mod kwargs;
+mod options;
+mod python_text;
 mod registry;
+mod settings;
+mod typed;
 mod warning;
 
+pub use custom_backend::{BackendSpec, Side};
 pub use environment::Environment;
 pub use kwargs::{GivenKwarg, Kwargs};
-pub use registry::{BackendFactory, BackendSetup};
+pub use registry::{BackendFactory, BackendSetup, Registry};
+pub use settings::{Given, Setting, Settings};
 pub use warning::Warning;
