@@ -1,0 +1,72 @@
+//! Connections, variables and configuration entries from local files.
+
+mod builder;
+
+use async_trait::async_trait;
+
+pub use builder::LocalFilesystemBuilder;
+
+use crate::{
+    Connection, Dialect, Failure, FailureKind, Lookup, Secret, SecretsBackend, SkipReason,
+};
+
+/// Connections, variables and configuration entries from `.env`, `.json`, `.yaml` and `.yml`
+/// files; Airflow's `LocalFilesystemBackend`.
+#[derive(Debug, Clone)]
+pub struct LocalFilesystemBackend {
+    options: LocalFilesystemBuilder,
+}
+
+impl LocalFilesystemBackend {
+    /// The name of this backend in reports and logs.
+    pub const NAME: &'static str = "local_filesystem";
+
+    /// Options for a new backend, with no file of any kind.
+    #[must_use]
+    pub fn builder() -> LocalFilesystemBuilder {
+        LocalFilesystemBuilder::default()
+    }
+
+    fn with_options(options: LocalFilesystemBuilder) -> Self {
+        Self { options }
+    }
+}
+
+fn unready() -> Failure {
+    Failure::new(FailureKind::Configuration, "local files are not read yet")
+}
+
+#[async_trait]
+impl SecretsBackend for LocalFilesystemBackend {
+    fn name(&self) -> &str {
+        Self::NAME
+    }
+
+    async fn get_conn_value(&self, _: &str, _: Option<&str>) -> Result<Lookup<Secret>, Failure> {
+        Ok(Lookup::skipped(SkipReason::NotOffered))
+    }
+
+    async fn get_connection(
+        &self,
+        _conn_id: &str,
+        _team: Option<&str>,
+        _dialect: Dialect,
+    ) -> Result<Lookup<Connection>, Failure> {
+        let _ = &self.options.connections;
+        Err(unready())
+    }
+
+    async fn get_variable(
+        &self,
+        _key: &str,
+        _team: Option<&str>,
+    ) -> Result<Lookup<Secret>, Failure> {
+        let _ = &self.options.variables;
+        Err(unready())
+    }
+
+    async fn get_config(&self, _key: &str) -> Result<Lookup<Secret>, Failure> {
+        let _ = &self.options.configs;
+        Err(unready())
+    }
+}
