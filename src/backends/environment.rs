@@ -1,8 +1,13 @@
 //! Connections and variables from environment variables.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
-use crate::{Environment, Failure, FailureKind, Lookup, Secret, SecretsBackend, SkipReason};
+use crate::{
+    BackendSetup, ConfigurationError, Environment, Failure, FailureKind, Lookup, Secret,
+    SecretsBackend, SkipReason,
+};
 
 const CONNECTION_PREFIX: &str = "AIRFLOW_CONN_";
 const VARIABLE_PREFIX: &str = "AIRFLOW_VAR_";
@@ -50,6 +55,22 @@ impl EnvironmentVariablesBackend {
         Self {
             environment,
             multi_team,
+        }
+    }
+
+    /// The backend that settings name; Airflow's takes no arguments.
+    ///
+    /// # Errors
+    /// When there is an argument.
+    pub fn from_setup(
+        setup: BackendSetup<'_>,
+    ) -> Result<Arc<dyn SecretsBackend>, ConfigurationError> {
+        match setup.kwargs.unknown(&[]).next() {
+            Some(unknown) => Err(unknown),
+            None => Ok(Arc::new(Self::new(
+                setup.environment.clone(),
+                setup.multi_team,
+            ))),
         }
     }
 

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::BackendSetup;
-use crate::{ConfigurationError, SecretsBackend};
+use crate::{
+    ConfigurationError, SecretsBackend,
+    backends::{EnvironmentVariablesBackend, LocalFilesystemBackend},
+};
 
 /// Makes a backend; see [`BackendFactory`](super::BackendFactory).
 type Factory = fn(BackendSetup<'_>) -> Result<Arc<dyn SecretsBackend>, ConfigurationError>;
@@ -23,12 +26,12 @@ pub(super) const BACKENDS: [Known; 10] = [
     Known {
         class_path: "airflow.secrets.environment_variables.EnvironmentVariablesBackend",
         feature: None,
-        factory: None,
+        factory: Some(EnvironmentVariablesBackend::from_setup),
     },
     Known {
         class_path: "airflow.secrets.local_filesystem.LocalFilesystemBackend",
         feature: None,
-        factory: None,
+        factory: Some(LocalFilesystemBackend::from_setup),
     },
     Known {
         class_path: "airflow.secrets.metastore.MetastoreBackend",

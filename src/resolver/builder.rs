@@ -1,16 +1,16 @@
-//! How a resolver is put together: in code, or from Airflow's settings.
+//! How a resolver is put together in code.
 
 use std::sync::Arc;
 
 use super::{Chain, Link, Resolver};
-use crate::{Dialect, Environment, SecretsBackend, Warning};
+use crate::{Dialect, SecretsBackend, Warning};
 
 /// Puts a [`Resolver`] together in code: the sources in the order they are added.
 ///
 /// ```
 /// # use airflow_secrets::{backends::MemoryBackend, Resolver};
 /// let resolver = Resolver::builder()
-///     .backend(MemoryBackend::new("mine").variable("colour", "blue"))
+///     .backend(MemoryBackend::new("mine").with_variable("colour", "blue"))
 ///     .build();
 /// ```
 #[derive(Debug, Default)]
@@ -59,7 +59,6 @@ impl ResolverBuilder {
     }
 
     /// What was passed over on the way here, for every report.
-    #[must_use]
     pub(super) fn warnings(mut self, warnings: Vec<Warning>) -> Self {
         self.warnings = warnings;
         self
@@ -84,39 +83,5 @@ impl ResolverBuilder {
             team: None,
             strict: false,
         }
-    }
-}
-
-/// Puts a [`Resolver`] together as Airflow does from an environment; see
-/// [`Resolver::from_environment`].
-#[derive(Debug)]
-pub struct FromEnvironment {
-    environment: Environment,
-    dialect: Dialect,
-}
-
-impl FromEnvironment {
-    pub(super) fn new(environment: Environment) -> Self {
-        Self {
-            environment,
-            dialect: Dialect::Core,
-        }
-    }
-}
-
-impl FromEnvironment {
-    /// The worker side: what an Airflow 3 task does.
-    #[must_use]
-    pub fn worker(mut self) -> Self {
-        self.dialect = Dialect::TaskSdk;
-        self
-    }
-    /// TODO
-    ///
-    /// # Errors
-    /// never
-    pub async fn build(self) -> Result<Resolver, crate::Error> {
-        let _ = self.environment;
-        Ok(Resolver::builder().build())
     }
 }

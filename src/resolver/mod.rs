@@ -1,6 +1,8 @@
 //! [`Resolver`]: asks the sources in Airflow's order, and tells what each did.
 
 mod builder;
+mod from_environment;
+mod metadata_db;
 mod outcome;
 mod report;
 mod resolved;
@@ -8,7 +10,8 @@ mod search;
 
 use std::sync::Arc;
 
-pub use builder::{FromEnvironment, ResolverBuilder};
+pub use builder::ResolverBuilder;
+pub use from_environment::FromEnvironment;
 pub use report::{Asked, Attempt, AttemptOutcome, Report, Source};
 pub use resolved::Resolved;
 

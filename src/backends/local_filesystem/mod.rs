@@ -2,12 +2,15 @@
 
 mod builder;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 pub use builder::LocalFilesystemBuilder;
 
 use crate::{
-    Connection, Dialect, Failure, FailureKind, Lookup, Secret, SecretsBackend, SkipReason,
+    BackendSetup, ConfigurationError, Connection, Dialect, Failure, FailureKind, Lookup, Secret,
+    SecretsBackend, SkipReason,
 };
 
 /// Connections, variables and configuration entries from `.env`, `.json`, `.yaml` and `.yml`
@@ -25,6 +28,18 @@ impl LocalFilesystemBackend {
     #[must_use]
     pub fn builder() -> LocalFilesystemBuilder {
         LocalFilesystemBuilder::default()
+    }
+
+    /// The backend that settings name, with the arguments that Airflow's takes.
+    ///
+    /// # Errors
+    /// As [`LocalFilesystemBuilder::from_kwargs`].
+    pub fn from_setup(
+        setup: BackendSetup<'_>,
+    ) -> Result<Arc<dyn SecretsBackend>, ConfigurationError> {
+        Ok(Arc::new(
+            LocalFilesystemBuilder::from_kwargs(setup.kwargs)?.build(),
+        ))
     }
 
     fn with_options(options: LocalFilesystemBuilder) -> Self {
