@@ -7,10 +7,12 @@ mod environment;
 mod expand;
 mod known;
 mod kwargs;
+mod kwargs_text;
 mod options;
 mod python_text;
 mod registry;
 mod settings;
+mod start_checks;
 mod typed;
 mod warning;
 
