@@ -4,14 +4,24 @@ use std::process::{Command, Stdio};
 
 use crate::{Environment, Secret};
 
+/// Why there is no output.
+pub(super) struct CommandFailure {
+    /// Whether the program ran, and said by its exit status that it failed.
+    pub(super) has_run: bool,
+    pub(super) message: String,
+}
+
 /// Runs `command` without a shell and gives what it printed, unchanged.
 ///
 /// Bytes that are no UTF-8 are dropped, as Airflow drops them. Neither the command, which may hold
 /// a secret, nor anything it printed is in the error.
-pub(super) fn output_of(command: &str, environment: &Environment) -> Result<Secret, String> {
+pub(super) fn output_of(
+    command: &str,
+    environment: &Environment,
+) -> Result<Secret, CommandFailure> {
     let words = split(command)?;
     let Some((program, arguments)) = words.split_first() else {
-        return Err("the command is empty".to_owned());
+        return Err("its command is empty".to_owned().into());
     };
     let output = Command::new(program)
         .args(arguments)
@@ -19,12 +29,24 @@ pub(super) fn output_of(command: &str, environment: &Environment) -> Result<Secr
         .envs(environment.iter())
         .stdin(Stdio::inherit())
         .output()
-        .map_err(|error| format!("the command could not be run: {}", error.kind()))?;
+        .map_err(|error| format!("its command could not be run: {}", error.kind()))?;
     if !output.status.success() {
-        return Err(format!("the command failed ({})", output.status));
+        return Err(CommandFailure {
+            has_run: true,
+            message: format!("its command failed ({})", output.status),
+        });
     }
     let text = output.stdout.utf8_chunks().map(|chunk| chunk.valid());
     Ok(Secret::from(text.collect::<String>()))
+}
+
+impl From<String> for CommandFailure {
+    fn from(message: String) -> Self {
+        Self {
+            has_run: false,
+            message,
+        }
+    }
 }
 
 /// What reading a command line is in the middle of.
@@ -59,7 +81,7 @@ fn split(command: &str) -> Result<Vec<String>, String> {
             (State::Blank | State::Word | State::DoubleQuoted, '\\') => {
                 let escaped = characters
                     .next()
-                    .ok_or("the command ends in a lone backslash")?;
+                    .ok_or("its command ends in a lone backslash")?;
                 if state == State::DoubleQuoted && !matches!(escaped, '"' | '\\') {
                     word.push('\\');
                 }
@@ -84,7 +106,7 @@ fn split(command: &str) -> Result<Vec<String>, String> {
         State::Blank => {}
         State::Word => words.push(word),
         State::SingleQuoted | State::DoubleQuoted => {
-            return Err("a quote in the command is not closed".to_owned());
+            return Err("a quote in its command is not closed".to_owned());
         }
     }
     Ok(words)

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Kwargs, Warning,
-    settings::{Setting, Settings},
+    Kwargs, Warning, kwargs_text,
+    settings::{Given, Setting, Settings, Unreadable},
 };
 use crate::ConfigurationError;
 
@@ -98,58 +98,50 @@ impl Settings {
         keys: &Keys,
         warnings: &mut Vec<Warning>,
     ) -> Result<Kwargs, ConfigurationError> {
-        let given = self.plain(keys.section, keys.kwargs)?;
-        let (text, origin) = match &given {
-            Some(setting) => (setting.value.expose(), setting.origin.as_str()),
-            None => ("", ""),
+        let (origin, values) = match self.first(keys.section, keys.kwargs) {
+            Ok(None) => (String::new(), Ok(Map::new())),
+            Ok(Some(Given::Value(Setting { value, origin }))) => {
+                (origin, kwargs_text::parse(value.expose()))
+            }
+            Ok(Some(Given::InBackend { origin, .. })) => {
+                let problem = "a backend cannot hold its own arguments: give them another way";
+                if keys.section == SECRETS.section {
+                    return Err(ConfigurationError::new(
+                        keys.kwargs_setting,
+                        origin,
+                        problem,
+                    ));
+                }
+                (origin, Err(problem.to_owned()))
+            }
+            Err(Unreadable::CommandFailed(error)) => {
+                (error.origin().to_owned(), Err(error.message().to_owned()))
+            }
+            Err(Unreadable::Invalid(error)) => return Err(error),
         };
-        let values = object(text).unwrap_or_else(|problem| {
-            warnings.push(Warning::new(keys.kwargs_setting, origin, problem));
+        let values = values.unwrap_or_else(|problem| {
+            let message = format!("{problem}. Going on without them, as Airflow does");
+            warnings.push(Warning::new(keys.kwargs_setting, &origin, message));
             Map::new()
         });
-        let mut kwargs = Kwargs::new(keys.kwargs_setting, origin, values);
-        let environment = self.environment();
-        let mut single: Vec<_> = environment
-            .iter()
+        let mut kwargs = Kwargs::new(keys.kwargs_setting, &origin, values);
+        self.add_single_kwargs(keys, &mut kwargs);
+        Ok(kwargs)
+    }
+
+    /// The arguments that have a variable each: texts as they are, never expanded.
+    fn add_single_kwargs(&self, keys: &Keys, kwargs: &mut Kwargs) {
+        let variables = self.environment().iter();
+        let mut single: Vec<_> = variables
             .filter_map(|(name, value)| {
                 let kwarg = name.strip_prefix(keys.kwarg_variables)?;
                 (!kwarg.is_empty()).then(|| (name, kwarg.to_lowercase(), value))
             })
             .collect();
-        single.sort_unstable_by_key(|(name, ..)| *name);
+        // Where two names differ in case alone, upper case, which Airflow documents, wins.
+        single.sort_unstable_by_key(|(name, ..)| std::cmp::Reverse(*name));
         for (name, kwarg, value) in single {
             kwargs.set(&kwarg, Value::String(value.to_owned()), name);
         }
-        Ok(kwargs)
-    }
-}
-
-/// The object in a JSON text; nothing and what Python counts as false is an empty one.
-fn object(text: &str) -> Result<Map<String, Value>, String> {
-    if text.is_empty() {
-        return Ok(Map::new());
-    }
-    match serde_json::from_str(text) {
-        Ok(Value::Object(values)) => Ok(values),
-        Ok(value) if is_false(&value) => Ok(Map::new()),
-        Ok(_) => Err(
-            "this is JSON, but no object: going on without keyword arguments, as Airflow does"
-                .to_owned(),
-        ),
-        Err(_) => {
-            Err("this is no JSON: going on without keyword arguments, as Airflow does".to_owned())
-        }
-    }
-}
-
-/// Whether Python counts a value as false.
-fn is_false(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Bool(true) => false,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(values) => values.is_empty(),
     }
 }

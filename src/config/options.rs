@@ -31,7 +31,7 @@ const fn sensitive(section: &'static str, key: &'static str, default: &'static s
 
 /// As `config.yml` of Airflow 3.3.2 has them. The Fernet key's default is made up by Airflow when
 /// it first writes `airflow.cfg`; until then it is empty.
-const DESCRIBED: [Described; 12] = [
+const DESCRIBED: [Described; 13] = [
     plain("core", "multi_team", "False"),
     plain("core", "unit_test_mode", "False"),
     sensitive("core", "fernet_key", ""),
@@ -46,6 +46,10 @@ const DESCRIBED: [Described; 12] = [
     Described {
         default: None,
         ..sensitive("core", "sql_alchemy_conn", "")
+    },
+    Described {
+        formerly: Some(("webserver", "grid_view_sorting_order")),
+        ..plain("api", "grid_view_sorting_order", "topological")
     },
     plain("database", "sql_alchemy_schema", ""),
     plain("secrets", "backend", ""),

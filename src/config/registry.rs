@@ -4,7 +4,10 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{
     ConfigurationError, SecretsBackend,
-    config::{Environment, Kwargs, Warning, known},
+    config::{
+        Environment, Kwargs, Warning,
+        known::{BACKENDS, RENAMED},
+    },
 };
 
 /// What a backend is made from: its keyword arguments and the environment it lives in.
@@ -45,7 +48,7 @@ pub struct Registry {
 enum Entry {
     Factory(BackendFactory),
     /// Why there is none, and what to do.
-    NotOffered(Cow<'static, str>),
+    NotOffered(String),
 }
 
 impl Registry {
@@ -75,22 +78,40 @@ impl Registry {
     }
 
     fn unknown(&self, class_path: &str) -> String {
-        let known = self.entries.keys().map(AsRef::as_ref).collect::<Vec<_>>();
-        format!(
-            "no secrets backend is known as {class_path:?}; known are {}; others can be registered",
-            known.join(", ")
-        )
+        if !class_path
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
+        {
+            return "this is no class path: letters, digits, '_' and '.' alone, without quotes or \
+                    white space around it"
+                .to_owned();
+        }
+        let known = || self.entries.keys().map(AsRef::as_ref);
+        let class = class_path.trim().rsplit('.').next().unwrap_or_default();
+        let class = RENAMED
+            .iter()
+            .find_map(|(old, new)| (*old == class).then_some(*new))
+            .unwrap_or(class);
+        match known().find(|path: &&str| path.rsplit('.').next() == Some(class)) {
+            Some(path) => {
+                format!("there is no secrets backend {class_path:?}; do you mean {path}?")
+            }
+            None => format!(
+                "there is no secrets backend {class_path:?}; known are {}; others can be registered",
+                known().collect::<Vec<_>>().join(", ")
+            ),
+        }
     }
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        let entries = known::BACKENDS.iter().map(|backend| {
-            let entry = match backend.factory {
-                Some(factory) => Entry::Factory(Arc::new(factory)),
-                None => Entry::NotOffered(backend.absence().into()),
+        let entries = BACKENDS.iter().map(|(class_path, offer)| {
+            let entry = match offer.factory() {
+                Ok(factory) => Entry::Factory(Arc::new(factory)),
+                Err(why) => Entry::NotOffered(why),
             };
-            (Cow::Borrowed(backend.class_path), entry)
+            (Cow::Borrowed(*class_path), entry)
         });
         Self {
             entries: entries.collect(),

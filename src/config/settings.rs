@@ -7,7 +7,7 @@ use super::{
     command,
     expand::expand,
     options::{Described, described},
-    typed,
+    start_checks, typed,
 };
 use crate::{ConfigurationError, Environment, Lookup, Secret, SecretsBackend};
 
@@ -54,6 +54,9 @@ struct ConfigFile {
     content: AirflowCfg,
 }
 
+/// The origin of a value that nobody set.
+pub(crate) const DEFAULT_ORIGIN: &str = "Airflow's default";
+
 /// A setting's value and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
@@ -77,6 +80,14 @@ pub enum Given {
     },
 }
 
+/// Why what a place has cannot be read.
+pub(super) enum Unreadable {
+    /// Its command failed, in the way that Airflow itself reports: some of its callers go on.
+    CommandFailed(ConfigurationError),
+    /// Anything else: Airflow stops.
+    Invalid(ConfigurationError),
+}
+
 /// One place where a setting may be.
 enum Place {
     Variable(String),
@@ -94,7 +105,8 @@ impl Settings {
     /// `~/airflow`. No file is fine; none is ever written.
     ///
     /// # Errors
-    /// When the file cannot be read or is no `airflow.cfg`.
+    /// When the file cannot be read or is no `airflow.cfg`, or where Airflow would refuse to start:
+    /// one of its settings is none of the choices it has.
     pub fn load(environment: &Environment) -> Result<Self, ConfigurationError> {
         let path_from = |name: &str, default: &str| {
             expand(environment.get(name).unwrap_or(default), environment)
@@ -111,6 +123,7 @@ impl Settings {
             file: None,
         }));
         if without_file.unit_test_mode()? {
+            start_checks::check(&without_file)?;
             return Ok(without_file);
         }
         let with_file = Self(Arc::new(Inner {
@@ -118,10 +131,13 @@ impl Settings {
             airflow_home,
             file: ConfigFile::read(path)?,
         }));
-        if with_file.unit_test_mode()? {
-            return Ok(without_file);
-        }
-        Ok(with_file)
+        let settings = if with_file.unit_test_mode()? {
+            without_file
+        } else {
+            with_file
+        };
+        start_checks::check(&settings)?;
+        Ok(settings)
     }
 
     /// The environment these settings were read from.
@@ -148,6 +164,11 @@ impl Settings {
     /// # Errors
     /// When that place has something that cannot be read, or its command fails.
     pub fn get(&self, section: &str, key: &str) -> Result<Option<Given>, ConfigurationError> {
+        Ok(self.first(section, key)?)
+    }
+
+    /// [`get`](Self::get), for those who pass over a failing command.
+    pub(super) fn first(&self, section: &str, key: &str) -> Result<Option<Given>, Unreadable> {
         let setting = Name::new(section, key);
         for place in setting.places() {
             if let Some(given) = self.look(&place, &setting)? {
@@ -216,68 +237,59 @@ impl Settings {
     }
 
     /// What `place` says.
-    fn look(&self, place: &Place, setting: &Name) -> Result<Option<Given>, ConfigurationError> {
-        let environment = &self.0.environment;
-        let value =
-            |value: Secret, origin: String| Ok(Some(Given::Value(Setting { value, origin })));
-        let expanded = |text: &str, origin: String| match expand(text, environment) {
-            Ok(text) => value(Secret::from(text), origin),
-            Err(problem) => Err(setting.error(origin, problem)),
-        };
-        let run = |text: &str, origin: &str| {
-            command::output_of(text, environment).map_err(|problem| setting.error(origin, problem))
-        };
-        match place {
-            Place::Variable(name) => match self.variable(name, setting)? {
-                Some(text) => expanded(text, name.clone()),
-                None => Ok(None),
-            },
-            Place::VariableCommand(name) => match self.variable(name, setting)? {
-                Some(text) => value(run(text, name)?, name.clone()),
-                None => Ok(None),
-            },
-            Place::VariableSecret(name) => {
-                Ok(self
-                    .variable(name, setting)?
-                    .map(|config_key| Given::InBackend {
-                        config_key: config_key.to_owned(),
-                        origin: name.clone(),
-                    }))
+    fn look(&self, place: &Place, setting: &Name) -> Result<Option<Given>, Unreadable> {
+        let found = match place {
+            Place::Variable(name) | Place::VariableCommand(name) | Place::VariableSecret(name) => {
+                self.variable(name, setting)?
             }
-            Place::File(section, key) => match self.in_file(section, key, setting)? {
-                Some(Setting { value, origin }) => expanded(value.expose(), origin),
-                None => Ok(None),
-            },
-            Place::FileCommand(section, key) => match self.in_file(section, key, setting)? {
-                Some(given) => {
-                    let output = run(given.value.expose(), &given.origin)?;
-                    if output.is_empty() {
-                        return Ok(None);
+            Place::File(section, key)
+            | Place::FileCommand(section, key)
+            | Place::FileSecret(section, key) => self.in_file(section, key, setting)?,
+            Place::Default(text) => Some(Setting {
+                value: text.replace("{AIRFLOW_HOME}", &self.0.airflow_home).into(),
+                origin: DEFAULT_ORIGIN.to_owned(),
+            }),
+        };
+        let Some(Setting { value, origin }) = found else {
+            return Ok(None);
+        };
+        let text = value.expose();
+        let value = match place {
+            Place::VariableSecret(_) | Place::FileSecret(..) => {
+                let config_key = text.to_owned();
+                return Ok(Some(Given::InBackend { config_key, origin }));
+            }
+            Place::Variable(_) | Place::File(..) | Place::Default(_) => {
+                let expanded = expand(text, self.environment());
+                Secret::from(expanded.map_err(|problem| setting.error(&origin, problem))?)
+            }
+            Place::VariableCommand(_) | Place::FileCommand(..) => {
+                command::output_of(text, self.environment()).map_err(|failure| {
+                    // From the file, Airflow reports every failure in the same way.
+                    let is_reported = failure.has_run || matches!(place, Place::FileCommand(..));
+                    let error = setting.error(&origin, failure.message);
+                    if is_reported {
+                        Unreadable::CommandFailed(error)
+                    } else {
+                        Unreadable::Invalid(error)
                     }
-                    value(output, given.origin)
-                }
-                None => Ok(None),
-            },
-            Place::FileSecret(section, key) => {
-                Ok(self
-                    .in_file(section, key, setting)?
-                    .map(|given| Given::InBackend {
-                        config_key: given.value.expose().to_owned(),
-                        origin: given.origin,
-                    }))
+                })?
             }
-            Place::Default(text) => {
-                let text = text.replace("{AIRFLOW_HOME}", &self.0.airflow_home);
-                expanded(&text, "Airflow's default".to_owned())
-            }
+        };
+        if value.is_empty() && !place.takes_empty() {
+            return Ok(None);
         }
+        Ok(Some(Given::Value(Setting { value, origin })))
     }
 
-    fn variable(&self, name: &str, setting: &Name) -> Result<Option<&str>, ConfigurationError> {
+    fn variable(&self, name: &str, setting: &Name) -> Result<Option<Setting>, ConfigurationError> {
         if self.0.environment.is_not_unicode(name) {
             return Err(setting.error(name, "the variable's value is not UTF-8"));
         }
-        Ok(self.0.environment.get(name))
+        Ok(self.0.environment.get(name).map(|value| Setting {
+            value: Secret::from(value),
+            origin: name.to_owned(),
+        }))
     }
 
     fn in_file(
@@ -296,6 +308,20 @@ impl Settings {
                 origin: file.origin(given.line),
             })),
             Some(Err(broken)) => Err(setting.error(file.origin(broken.line), broken.message)),
+        }
+    }
+}
+
+impl From<ConfigurationError> for Unreadable {
+    fn from(error: ConfigurationError) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+impl From<Unreadable> for ConfigurationError {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::CommandFailed(error) | Unreadable::Invalid(error) => error,
         }
     }
 }

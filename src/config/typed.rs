@@ -112,9 +112,28 @@ pub(super) fn boolean(
     }
 }
 
-/// A whole number as Python's `int` reads one, or as `float` does one without a fraction.
-fn integer(text: &str) -> Option<i128> {
-    strip(text).parse().ok()
+/// A whole number as Airflow's `getint` reads it: as Python's `int` does, or as `float` does one
+/// without a fraction.
+fn integer(text: &str) -> Option<i64> {
+    let text = strip(text);
+    let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let mut parts = text.split('_').peekable();
+    while let Some(part) = parts.next() {
+        if let Some(next) = parts.peek()
+            && !(is_digit(part.chars().next_back()) && is_digit(next.chars().next()))
+        {
+            return None;
+        }
+    }
+    let text = text.replace('_', "");
+    if let Ok(integer) = text.parse() {
+        return Some(integer);
+    }
+    let float: f64 = text.parse().ok()?;
+    if !float.is_finite() || float.fract() != 0.0 {
+        return None;
+    }
+    format!("{float:.0}").parse().ok()
 }
 
 fn error(section: &str, key: &str, origin: String, message: &str) -> ConfigurationError {

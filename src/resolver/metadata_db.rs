@@ -5,8 +5,8 @@ use std::{borrow::Cow, path::Path, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    ConfigurationError, Failure, FailureKind, Lookup, Secret, SecretsBackend, Settings, SkipReason,
-    Warning, config::DEFAULT_ORIGIN,
+    ConfigurationError, Failure, FailureKind, Lookup, Secret, SecretsBackend, Setting, Settings,
+    SkipReason, Warning, config::DEFAULT_ORIGIN,
 };
 
 /// What the metadata DB is called in reports and logs.
@@ -35,6 +35,46 @@ pub(super) async fn from_settings(
         return Ok(Arc::new(OutOfReach::not_built_in(&url.origin, feature)));
     }
     connected(settings, custom, url, warnings).await
+}
+
+/// The backend, which connects at the first lookup.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+async fn connected(
+    settings: &Settings,
+    custom: Option<&dyn SecretsBackend>,
+    url: Setting,
+    warnings: &mut Vec<Warning>,
+) -> Result<Arc<dyn SecretsBackend>, ConfigurationError> {
+    let mut builder = crate::backends::MetastoreBackend::builder()
+        .url(url.value)
+        .origin(url.origin);
+    if let Some(schema) = settings.sql_alchemy_schema()? {
+        builder = builder.schema(schema.value.expose());
+    }
+    if let Some(key) = settings.fernet_key(custom).await? {
+        builder = builder
+            .fernet_key(Some(key.value))
+            .fernet_key_origin(key.origin);
+    }
+    let backend = builder.build()?;
+    warnings.extend(backend.warnings().iter().cloned());
+    Ok(Arc::new(backend))
+}
+
+/// What no feature would bring is no database that Airflow knows: it would not start either.
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+async fn connected(
+    _: &Settings,
+    _: Option<&dyn SecretsBackend>,
+    url: Setting,
+    _: &mut Vec<Warning>,
+) -> Result<Arc<dyn SecretsBackend>, ConfigurationError> {
+    Err(ConfigurationError::new(
+        "[database] sql_alchemy_conn",
+        url.origin,
+        "this is no URL of a database that Airflow keeps its metadata in: it starts with sqlite, \
+         postgresql or mysql",
+    ))
 }
 
 fn default_database(settings: &Settings) -> std::path::PathBuf {
