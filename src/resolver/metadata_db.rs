@@ -63,6 +63,7 @@ async fn connected(
 
 /// What no feature would bring is no database that Airflow knows: it would not start either.
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+#[allow(clippy::unused_async, reason = "its twin, which connects, waits")]
 async fn connected(
     _: &Settings,
     _: Option<&dyn SecretsBackend>,
