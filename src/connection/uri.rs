@@ -32,13 +32,15 @@ pub(super) fn from_uri(uri: &str, dialect: Dialect) -> Result<Fields, Connection
     let cleaned = url::clean(uri);
     let whole = url::split(&cleaned).map_err(ConnectionError::Uri)?;
     let conn_type = normalize_conn_type(&whole.scheme);
-    let scheme = format_scheme(&whole.scheme);
-    if protocols == 1 && uri.starts_with(&scheme) {
+    let after_scheme = uri.strip_prefix(&*whole.scheme).unwrap_or_default();
+    if protocols == 1 && !whole.scheme.is_empty() && after_scheme.starts_with("://") {
         // What follows the scheme is already split.
         return fields(conn_type, None, &whole, dialect);
     }
     let host_has_protocol = protocols == 2;
-    let rest = Text::from(uri.replace(&scheme, if host_has_protocol { "" } else { "//" }));
+    let scheme = [&*whole.scheme, "://"].concat();
+    let slashes = if host_has_protocol { "" } else { "//" };
+    let rest = Text::from(uri.replace(&scheme, slashes));
     if host_has_protocol {
         let protocol = rest.split_once("://").map_or(&*rest, |(before, _)| before);
         if protocol.contains(['@', ':']) {
@@ -51,10 +53,6 @@ pub(super) fn from_uri(uri: &str, dialect: Dialect) -> Result<Fields, Connection
     let parts = url::split(&cleaned).map_err(ConnectionError::Uri)?;
     let protocol = host_has_protocol.then_some(&*parts.scheme);
     fields(conn_type, protocol, &parts, dialect)
-}
-
-fn format_scheme(scheme: &str) -> String {
-    [scheme, "://"].concat()
 }
 
 /// `Connection._normalize_conn_type`.
