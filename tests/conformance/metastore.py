@@ -6,8 +6,8 @@ first the keys, then a case a line:
     {"keys": {name: the text of [core] fernet_key}}
     {"key": name, "conn_id" | "variable": id, "team": ..., "out": ...}
 
-`out` is null where Airflow finds nothing, {"error": class} where its backend raises, and else the
-fields of the connection with its URI, or {"value": ...}.
+A variable's case also says whether its row is encrypted. `out` is null where Airflow finds nothing, {"error": class, "of_key": whether it is for want of a
+good key} where its backend raises, and else the fields of the connection with its URI, or {"value": ...}.
 
 The database is made anew at --database (a file) or --url (an empty PostgreSQL database), and is
 left with Airflow's own tables alone that hold connections, variables and teams. The same seed
@@ -137,6 +137,13 @@ class Writer:
         values = ", ".join(f":{name}" for name in columns)
         session.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), columns)
         session.commit()
+
+
+def rows(session, table, *columns):
+    from sqlalchemy import text
+
+    quote = session.get_bind().dialect.identifier_preparer.quote
+    return session.execute(text(f"SELECT {', '.join(map(quote, columns))} FROM {table}")).all()
 
 
 def use_key(name):
@@ -298,17 +305,19 @@ def worth_asking(name, key, team):
     return "token" in name or "encrypted" in name or (name.startswith(("model_", "raw_")) and number in ("0", "1", "2", "3"))
 
 
-def ask(writer, has_teams):
+def ask(writer, session, has_teams):
     from airflow.secrets.metastore import MetastoreBackend
 
     backend = MetastoreBackend()
+    encrypted = {key for key, flag in rows(session, "variable", "key", "is_encrypted") if flag}
     teams = [None, "red", "blue", "none such", ""] if has_teams else [None]
 
     def answer(get):
         try:
             return get()
         except Exception as error:
-            return {"error": type(error).__name__}
+            of_key = "FERNET_KEY configuration" in str(error) or "create Fernet" in str(error)
+            return {"error": type(error).__name__, "of_key": of_key}
 
     def connection(arguments):
         found = backend.get_connection(**arguments)
@@ -333,7 +342,8 @@ def ask(writer, has_teams):
             for name in dict.fromkeys(writer.variables):
                 if worth_asking(name, key, team):
                     out = answer(lambda: variable({"key": name} | arguments))
-                    print(json.dumps({"key": key, "variable": name, "team": team, "out": out}))
+                    case = {"key": key, "variable": name, "team": team, "encrypted": name in encrypted, "out": out}
+                    print(json.dumps(case))
 
 
 def keep_only_our_tables(path, full):
@@ -370,8 +380,8 @@ def main():
     session = settings.Session()
     writer = Writer(arguments.seed)
     fill(session, writer, arguments.cases, session.get_bind().dialect.name, has_teams)
+    ask(writer, session, has_teams)
     session.close()
-    ask(writer, has_teams)
     settings.engine.dispose()
     if full:
         keep_only_our_tables(arguments.database, full)

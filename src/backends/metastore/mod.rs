@@ -259,9 +259,8 @@ impl SecretsBackend for MetastoreBackend {
         team: Option<&str>,
     ) -> Result<Lookup<Secret>, Failure> {
         self.find(Table::Connection, conn_id, team, |this, row, conn_id, native_key| {
-            let connection = row.to_connection(conn_id, &this.decrypter());
-            match connection.and_then(|connection| Ok(connection.get_uri()?)) {
-                Ok(uri) => Ok(Lookup::found(Secret::from(uri), native_key)),
+            match row.to_connection(conn_id, &this.decrypter()) {
+                Ok(connection) => Ok(Lookup::found(connection.get_uri(), native_key)),
                 Err(failure) => Err(failure.at(native_key)),
             }
         })

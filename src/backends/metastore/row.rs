@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::fernet::{DecryptError, FernetKeys};
-use crate::{Connection, Dialect, Failure, FailureKind, Fields, Lookup, Secret};
+use crate::{Connection, Failure, FailureKind, Fields, Lookup, Secret};
 
 /// What one column holds. SQLite is dynamically typed: any column may hold anything.
 pub(super) enum Cell {
@@ -57,7 +57,7 @@ impl Row {
             port: port.port()?,
             extra: decrypter.secret("extra", extra, is_extra_encrypted)?,
         };
-        Ok(Connection::from_fields(conn_id, fields, Dialect::Core)?)
+        Ok(Connection::from_row(conn_id, fields)?)
     }
 
     /// The variable's value, decrypted. One that cannot be decrypted is absent, as in Airflow,
