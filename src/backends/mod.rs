@@ -3,7 +3,11 @@
 mod environment;
 mod local_filesystem;
 mod memory;
+#[cfg(feature = "metastore")]
+mod metastore;
 
 pub use environment::EnvironmentVariablesBackend;
 pub use local_filesystem::{LocalFilesystemBackend, LocalFilesystemBuilder};
 pub use memory::MemoryBackend;
+#[cfg(feature = "metastore")]
+pub use metastore::{MetastoreBackend, MetastoreBuilder};

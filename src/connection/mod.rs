@@ -131,6 +131,15 @@ impl Connection {
         Ok(Self::new(conn_id, fields))
     }
 
+    /// The connection in a row of the metadata DB. Unlike from fields, an empty password stays.
+    #[cfg(feature = "metastore")]
+    pub(crate) fn from_row(conn_id: &str, fields: Fields) -> Result<Self, ConnectionError> {
+        if let Some(extra) = &fields.extra {
+            extra::check(extra.expose(), Dialect::Core)?;
+        }
+        Ok(Self::new(conn_id, fields))
+    }
+
     fn new(conn_id: &str, fields: Fields) -> Self {
         Self {
             conn_id: conn_id.to_owned(),
