@@ -62,7 +62,10 @@ impl EnvironmentVariablesBackend {
     ///
     /// # Errors
     /// When there is an argument.
-    #[allow(clippy::needless_pass_by_value, reason = "the signature of every backend's factory")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "the signature of every backend's factory"
+    )]
     pub fn from_setup(
         setup: BackendSetup<'_>,
     ) -> Result<Arc<dyn SecretsBackend>, ConfigurationError> {
