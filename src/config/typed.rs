@@ -115,7 +115,12 @@ pub(super) fn boolean(
 /// A whole number as Airflow's `getint` reads it: as Python's `int` does, or as `float` does one
 /// without a fraction.
 fn integer(text: &str) -> Option<i64> {
-    let text = strip(text);
+    // Python strips a text of ASCII alone of ASCII's white space alone.
+    let text = if text.is_ascii() {
+        text.trim()
+    } else {
+        strip(text)
+    };
     let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
     let mut parts = text.split('_').peekable();
     while let Some(part) = parts.next() {
