@@ -47,20 +47,39 @@ pub(super) fn dejson(connection: &Connection) -> Result<Value<'_>, ConnectionErr
     }
 }
 
+/// [`dejson`], with those members read as JSON that are text and JSON.
+pub(super) fn dejson_nested(connection: &Connection) -> Result<serde_json::Value, ConnectionError> {
+    let members = match dejson(connection)? {
+        Value::Object(members) => members,
+        other => return to_serde(&other),
+    };
+    let mut map = Map::new();
+    for (key, value) in members.iter() {
+        let nested = match value {
+            Value::String(text) => {
+                match json::parse(text, json::MAX_DEPTH).and_then(json::Parsed::strict) {
+                    Ok(nested) => to_serde(&nested)?,
+                    Err(ParseError::Syntax) => to_serde(value)?,
+                    Err(problem) => return Err(error(problem)),
+                }
+            }
+            value => to_serde(value)?,
+        };
+        map.insert((**key).to_owned(), nested);
+    }
+    Ok(serde_json::Value::Object(map))
+}
+
 /// The same value in `serde_json`'s type.
 pub(super) fn to_serde(value: &Value<'_>) -> Result<serde_json::Value, ConnectionError> {
     let out_of_range =
-        || ConnectionError::field("extra", "holds a number that serde_json cannot hold");
+        || ConnectionError::field("extra", "holds an integer beyond the range of a float");
     Ok(match value {
         Value::Null => serde_json::Value::Null,
         Value::Bool(value) => serde_json::Value::Bool(*value),
-        Value::Int(digits) => {
-            let number = digits.parse::<Number>().map_err(|_| out_of_range())?;
-            serde_json::Value::Number(number)
-        }
+        Value::Int(digits) => serde_json::Value::Number(integer(digits).ok_or_else(out_of_range)?),
         Value::Float(value) => {
-            let number = Number::from_f64(*value).ok_or_else(out_of_range)?;
-            serde_json::Value::Number(number)
+            serde_json::Value::Number(Number::from_f64(*value).ok_or_else(out_of_range)?)
         }
         Value::String(text) => serde_json::Value::String((**text).to_owned()),
         Value::Array(items) => {
@@ -74,4 +93,15 @@ pub(super) fn to_serde(value: &Value<'_>) -> Result<serde_json::Value, Connectio
             serde_json::Value::Object(map)
         }
     })
+}
+
+/// The integer, or the nearest float where it has more than 64 bits.
+fn integer(digits: &str) -> Option<Number> {
+    if let Ok(integer) = digits.parse::<i64>() {
+        return Some(Number::from(integer));
+    }
+    if let Ok(integer) = digits.parse::<u64>() {
+        return Some(Number::from(integer));
+    }
+    Number::from_f64(digits.parse().ok()?)
 }
