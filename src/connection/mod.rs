@@ -216,8 +216,9 @@ impl Connection {
     /// digits.
     ///
     /// # Errors
-    /// [`ConnectionError::Field`] when `extra` holds an integer beyond a float's range, or, in the
-    /// Task SDK's dialect only, NaN, an infinity or an unpaired surrogate.
+    /// [`ConnectionError::Field`] when `extra` holds an integer beyond a float's range, nests
+    /// deeper than `serde_json` reads (127 levels), or, in the Task SDK's dialect only, holds NaN,
+    /// an infinity or an unpaired surrogate.
     pub fn extra_dejson(&self) -> Result<serde_json::Value, ConnectionError> {
         extra::to_serde(&extra::dejson(self)?)
     }
