@@ -176,26 +176,27 @@ fn extra_text(value: Option<Value<'_>>) -> Option<Secret> {
     })
 }
 
+fn text_value(text: Option<&str>) -> Option<Value<'_>> {
+    text.map(|text| Value::String(Text::Borrowed(text)))
+}
+
 /// Writes a JSON object as `Connection.as_json` does.
 pub(super) fn as_json(connection: &Connection) -> Result<Secret, ConnectionError> {
     let fields = &connection.fields;
-    fn text(text: Option<&str>) -> Option<Value<'_>> {
-        text.map(|text| Value::String(Text::Borrowed(text)))
-    }
     let extra = extra::dejson(connection)?;
     let port = fields
         .port
         .map(|port| Value::Int(Cow::Owned(port.to_string())));
     let members = [
-        ("conn_type", text(fields.conn_type.as_deref())),
-        ("description", text(fields.description.as_deref())),
-        ("host", text(fields.host.as_deref())),
-        ("login", text(fields.login.as_deref())),
+        ("conn_type", text_value(fields.conn_type.as_deref())),
+        ("description", text_value(fields.description.as_deref())),
+        ("host", text_value(fields.host.as_deref())),
+        ("login", text_value(fields.login.as_deref())),
         (
             "password",
-            text(fields.password.as_ref().map(Secret::expose)),
+            text_value(fields.password.as_ref().map(Secret::expose)),
         ),
-        ("schema", text(fields.schema.as_deref())),
+        ("schema", text_value(fields.schema.as_deref())),
         ("port", port),
         ("extra", Some(extra).filter(Value::is_truthy)),
     ];

@@ -213,13 +213,12 @@ fn write_uri(
     }
     if let Some(extra) = extra {
         out.push(if schema.is_empty() { "/?" } else { "?" });
-        match query {
-            Some(query) => write_query(query, out),
-            None => {
-                out.push(EXTRA_KEY);
-                out.push("=");
-                quote_plus(extra, out);
-            }
+        if let Some(query) = query {
+            write_query(query, out);
+        } else {
+            out.push(EXTRA_KEY);
+            out.push("=");
+            quote_plus(extra, out);
         }
     }
 }

@@ -8,7 +8,8 @@ One JSON object a line, `{"in": …, "out": …}`:
   (`Connection(**fields)`) and, with `--values`, `value` (what a secrets backend holds). Those for
   the Task SDK have `"dialect": "task-sdk"`.
 - `out` is `{"error": <class>}`, or the fields as Airflow holds them, `extra` as the raw text, and
-  what `get_uri()` (`uri`) and `as_json()` (`as_json`) give. `differs` in their place names the line of
+  what `get_uri()` (`uri`) and `as_json()` (`as_json`) give. `again` has the fields that are others
+  when that URI is read, or the error that reading it gives. `differs` in their place names the line of
   `docs/differences.md` by which this crate answers with an error instead; `as_json_differs` says
   the same of `as_json` alone.
 
@@ -81,9 +82,21 @@ class Airflow:
             difference = difference or "no-uri"
         if difference:
             return {"differs": difference}
+        again = self.read_again(held, dialect)
+        if again:
+            held["again"] = again
         if dialect == "task-sdk" and is_odd(held["extra"] or ""):
             return {**held, "as_json_differs": "strict"}
         return {**held, "as_json": connection.as_json()}
+
+    def read_again(self, held, dialect):
+        """What changes when the URI that was written is read."""
+        try:
+            connection = self.connection({"uri": held["uri"]}, dialect)
+        except Exception as error:
+            return {"error": type(error).__name__}
+        again = {field: getattr(connection, field) for field in FIELDS}
+        return {field: again[field] for field in FIELDS if again[field] != held[field]}
 
 
 def find_difference(given, held, dialect):

@@ -69,7 +69,7 @@ fn split_scheme(url: &str) -> (Cow<'_, str>, &str) {
     }
 }
 
-/// Brackets stand around an IPv6 or an IPvFuture address, wherever in the location they are.
+/// Brackets stand around an IPv6 or an `IPvFuture` address, wherever in the location they are.
 fn check_brackets(netloc: &str) -> Result<(), &'static str> {
     match (netloc.split_once('['), netloc.contains(']')) {
         (None, false) => Ok(()),
