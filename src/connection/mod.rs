@@ -3,7 +3,7 @@
 mod error;
 mod extra;
 mod json;
-mod python;
+pub(crate) mod python;
 mod uri;
 
 use std::fmt;

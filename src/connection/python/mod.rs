@@ -3,9 +3,9 @@
 //!
 //! Rust's crates for these jobs follow other standards, and here the answer must be Python's.
 
-pub(super) mod json;
+pub(crate) mod json;
 pub(super) mod percent;
-pub(super) mod text;
+pub(crate) mod text;
 pub(super) mod url;
 
 use std::ops::Deref;
@@ -15,7 +15,7 @@ use secrecy::zeroize::Zeroizing;
 use crate::Secret;
 
 /// A text that is either a part of the input or was made from it; the latter is wiped on drop.
-pub(super) enum Text<'a> {
+pub(crate) enum Text<'a> {
     Borrowed(&'a str),
     Owned(Zeroizing<String>),
 }
@@ -44,7 +44,7 @@ impl Deref for Text<'_> {
 }
 
 /// Where text is written to, piece by piece.
-pub(super) trait Sink {
+pub(crate) trait Sink {
     /// Writes `piece`.
     fn push(&mut self, piece: &str);
 }
@@ -66,7 +66,7 @@ impl Sink for Length {
 
 /// What `write` writes, as a secret. It runs twice, the first time to learn the length: a buffer
 /// that grew would leave copies of the secret behind.
-pub(super) fn written(write: impl Fn(&mut dyn Sink)) -> Secret {
+pub(crate) fn written(write: impl Fn(&mut dyn Sink)) -> Secret {
     let mut length = Length(0);
     write(&mut length);
     let mut text = String::with_capacity(length.0);

@@ -6,7 +6,7 @@ use super::{Text, Value};
 use crate::connection::python::{Sink, split_run};
 
 /// Writes `json.dumps(value)`: `, ` and `: ` between, ASCII only.
-pub(in crate::connection) fn dump(value: &Value<'_>, out: &mut dyn Sink) {
+pub(crate) fn dump(value: &Value<'_>, out: &mut dyn Sink) {
     let mut open = Vec::new();
     start_value(value, &mut open, out);
     while let Some(container) = open.last_mut() {

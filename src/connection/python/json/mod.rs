@@ -8,13 +8,13 @@ mod parse;
 
 use std::{borrow::Cow, collections::HashMap};
 
-pub(in crate::connection) use dump::dump;
-pub(in crate::connection) use parse::{MAX_DEPTH, ParseError, Parsed, parse};
+pub(crate) use dump::dump;
+pub(crate) use parse::{MAX_DEPTH, ParseError, Parsed, parse, parse_located};
 
 use super::Text;
 
 /// A JSON value.
-pub(in crate::connection) enum Value<'a> {
+pub(crate) enum Value<'a> {
     Null,
     Bool(bool),
     /// The digits as Python would write them.
@@ -27,7 +27,7 @@ pub(in crate::connection) enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// `bool(value)`.
-    pub(in crate::connection) fn is_truthy(&self) -> bool {
+    pub(crate) fn is_truthy(&self) -> bool {
         match self {
             Self::Null => false,
             Self::Bool(value) => *value,
@@ -40,7 +40,7 @@ impl<'a> Value<'a> {
     }
 
     /// The text, where it is one.
-    pub(in crate::connection) fn into_text(self) -> Option<Text<'a>> {
+    pub(crate) fn into_text(self) -> Option<Text<'a>> {
         match self {
             Self::String(text) => Some(text),
             _ => None,
@@ -51,25 +51,31 @@ impl<'a> Value<'a> {
 /// A Python `dict` with text keys: a key stands where it was first set, with the value that was
 /// set last.
 #[derive(Default)]
-pub(in crate::connection) struct Object<'a>(Vec<(Text<'a>, Value<'a>)>);
+pub(crate) struct Object<'a>(Vec<(Text<'a>, Value<'a>)>);
 
 impl<'a> Object<'a> {
-    pub(in crate::connection) fn is_empty(&self) -> bool {
+    /// These members as they are: where a Python `dict` has keys that are written alike, such as
+    /// `1` and `"1"`, `json.dumps` writes both.
+    pub(crate) fn unchecked(members: Vec<(Text<'a>, Value<'a>)>) -> Self {
+        Self(members)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(in crate::connection) fn iter(&self) -> std::slice::Iter<'_, (Text<'a>, Value<'a>)> {
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, (Text<'a>, Value<'a>)> {
         self.0.iter()
     }
 
     /// Takes the value of `key` out.
-    pub(in crate::connection) fn take(&mut self, key: &str) -> Option<Value<'a>> {
+    pub(crate) fn take(&mut self, key: &str) -> Option<Value<'a>> {
         let at = self.0.iter().position(|(name, _)| &**name == key)?;
         Some(self.0.remove(at).1)
     }
 
     /// Every value is a text.
-    pub(in crate::connection) fn is_flat(&self) -> bool {
+    pub(crate) fn is_flat(&self) -> bool {
         self.iter()
             .all(|(_, value)| matches!(value, Value::String(_)))
     }
