@@ -4,7 +4,7 @@
 #[path = "support/metastore.rs"]
 mod metastore;
 
-use airflow_secrets::{backends::MetastoreBackend, Secret};
+use airflow_secrets::{Secret, backends::MetastoreBackend};
 use metastore::{Corpus, assert_same_answers, conformance};
 
 fn open(corpus: &Corpus, database: &str, key: &str) -> MetastoreBackend {

@@ -131,7 +131,10 @@ pub(crate) async fn assert_same_answers(
     release: u8,
     open: impl Fn(&str) -> MetastoreBackend,
 ) {
-    assert!(corpus.cases.len() > 300, "the corpus is too small to prove anything");
+    assert!(
+        corpus.cases.len() > 300,
+        "the corpus is too small to prove anything"
+    );
     let mut wrong = Vec::new();
     let mut groups: Vec<((&str, Option<&str>), Vec<&Case>)> = Vec::new();
     for case in &corpus.cases {
@@ -163,13 +166,21 @@ pub(crate) async fn assert_same_answers(
             };
             if answer != expected {
                 let asked = &case.asked;
-                wrong.push(format!("{asked:?}, key {key:?}, team {team:?}:\n  {expected}\n  {answer}"));
+                wrong.push(format!(
+                    "{asked:?}, key {key:?}, team {team:?}:\n  {expected}\n  {answer}"
+                ));
             }
         }
         let together = backend.get_connections(&ids.0, team, Dialect::Core).await;
-        assert_eq!(together, answers.0, "connections at once, key {key:?}, team {team:?}");
+        assert_eq!(
+            together, answers.0,
+            "connections at once, key {key:?}, team {team:?}"
+        );
         let together = backend.get_variables(&ids.1, team).await;
-        assert_eq!(together, answers.1, "variables at once, key {key:?}, team {team:?}");
+        assert_eq!(
+            together, answers.1,
+            "variables at once, key {key:?}, team {team:?}"
+        );
     }
     assert!(
         wrong.is_empty(),

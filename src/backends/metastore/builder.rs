@@ -133,7 +133,9 @@ impl MetastoreBuilder {
         let error = |message: String| ConfigurationError::new(URL_SETTING, origin, message);
         let url = self.url.as_ref().map_or("", Secret::expose);
         if url.is_empty() {
-            return Err(error("is not set; set it to the database that Airflow uses".to_owned()));
+            return Err(error(
+                "is not set; set it to the database that Airflow uses".to_owned(),
+            ));
         }
         let url = DatabaseUrl::parse(url).map_err(|url_error| error(url_error.to_string()))?;
         let schema = self.schema.filter(|schema| !schema.trim().is_empty());
@@ -162,7 +164,9 @@ fn driver(
 ) -> Result<Arc<dyn Driver>, String> {
     match url.engine {
         #[cfg(feature = "sqlite")]
-        Engine::Sqlite => Ok(Arc::new(super::sqlite::Sqlite::from_url(url, schema, limits, ignored))),
+        Engine::Sqlite => Ok(Arc::new(super::sqlite::Sqlite::from_url(
+            url, schema, limits, ignored,
+        ))),
         #[allow(unreachable_patterns)]
         engine => {
             let feature = match engine {

@@ -27,9 +27,7 @@ use self::{
     fernet::FernetKeys,
     row::{Decrypter, Row},
 };
-use crate::{
-    Connection, Dialect, Failure, Lookup, Secret, SecretsBackend, SkipReason, Warning,
-};
+use crate::{Connection, Dialect, Failure, Lookup, Secret, SecretsBackend, SkipReason, Warning};
 
 /// How many ids one statement asks for; more are asked for in several.
 const MAX_IDS: usize = 5_000;
@@ -177,9 +175,10 @@ impl MetastoreBackend {
                 .collect::<String>()
         };
         self.driver.compares_loosely()
-            && rows.iter().filter_map(Row::id).any(|other| {
-                !id.is_ascii() || !other.is_ascii() || plain(id) == plain(other)
-            })
+            && rows
+                .iter()
+                .filter_map(Row::id)
+                .any(|other| !id.is_ascii() || !other.is_ascii() || plain(id) == plain(other))
     }
 
     /// The rows of `table` under `ids` that `team` may see.
@@ -210,11 +209,14 @@ impl MetastoreBackend {
 
     /// Whether the tables had no `team_name` a moment ago.
     fn is_teamless(&self) -> bool {
-        self.teamless().is_some_and(|since| since.elapsed() < TEAMLESS_FOR)
+        self.teamless()
+            .is_some_and(|since| since.elapsed() < TEAMLESS_FOR)
     }
 
     fn teamless(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.teamless_since.lock().unwrap_or_else(PoisonError::into_inner)
+        self.teamless_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn connection(
@@ -229,12 +231,7 @@ impl MetastoreBackend {
         }
     }
 
-    fn variable(
-        &self,
-        row: &Row,
-        _: &str,
-        native_key: String,
-    ) -> Result<Lookup<Secret>, Failure> {
+    fn variable(&self, row: &Row, _: &str, native_key: String) -> Result<Lookup<Secret>, Failure> {
         row.to_variable(&native_key, &self.decrypter())
             .map_err(|failure| failure.at(native_key))
     }
@@ -258,12 +255,15 @@ impl SecretsBackend for MetastoreBackend {
         conn_id: &str,
         team: Option<&str>,
     ) -> Result<Lookup<Secret>, Failure> {
-        self.find(Table::Connection, conn_id, team, |this, row, conn_id, native_key| {
-            match row.to_connection(conn_id, &this.decrypter()) {
+        self.find(
+            Table::Connection,
+            conn_id,
+            team,
+            |this, row, conn_id, native_key| match row.to_connection(conn_id, &this.decrypter()) {
                 Ok(connection) => Ok(Lookup::found(connection.get_uri(), native_key)),
                 Err(failure) => Err(failure.at(native_key)),
-            }
-        })
+            },
+        )
         .await
     }
 
@@ -275,7 +275,8 @@ impl SecretsBackend for MetastoreBackend {
         team: Option<&str>,
         _: Dialect,
     ) -> Result<Lookup<Connection>, Failure> {
-        self.find(Table::Connection, conn_id, team, Self::connection).await
+        self.find(Table::Connection, conn_id, team, Self::connection)
+            .await
     }
 
     async fn get_variable(&self, key: &str, team: Option<&str>) -> Result<Lookup<Secret>, Failure> {
@@ -289,7 +290,8 @@ impl SecretsBackend for MetastoreBackend {
         team: Option<&str>,
         _: Dialect,
     ) -> Vec<Result<Lookup<Connection>, Failure>> {
-        self.find_many(Table::Connection, conn_ids, team, Self::connection).await
+        self.find_many(Table::Connection, conn_ids, team, Self::connection)
+            .await
     }
 
     /// Many variables, with one statement.
@@ -298,7 +300,8 @@ impl SecretsBackend for MetastoreBackend {
         keys: &[&str],
         team: Option<&str>,
     ) -> Vec<Result<Lookup<Secret>, Failure>> {
-        self.find_many(Table::Variable, keys, team, Self::variable).await
+        self.find_many(Table::Variable, keys, team, Self::variable)
+            .await
     }
 }
 

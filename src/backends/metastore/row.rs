@@ -40,7 +40,17 @@ impl Row {
         decrypter: &Decrypter<'_>,
     ) -> Result<Connection, Failure> {
         let cells = self.0.as_slice();
-        let [_, conn_type, description, host, schema, login, password, port, rest @ ..] = cells
+        let [
+            _,
+            conn_type,
+            description,
+            host,
+            schema,
+            login,
+            password,
+            port,
+            rest @ ..,
+        ] = cells
         else {
             return Err(unreadable("the row"));
         };

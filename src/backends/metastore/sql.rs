@@ -71,7 +71,9 @@ pub(super) fn statement(
 
 /// Where a person finds the row: what they would type after `SELECT * FROM`.
 pub(super) fn native_key(table: Table, schema: Option<&str>, id: &str) -> String {
-    let schema = schema.map(|schema| format!("{schema}.")).unwrap_or_default();
+    let schema = schema
+        .map(|schema| format!("{schema}."))
+        .unwrap_or_default();
     format!(
         "{schema}{} WHERE {} = '{}'",
         table.name(),

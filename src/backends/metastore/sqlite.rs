@@ -36,11 +36,19 @@ const KEEP_OPEN: Duration = Duration::from_secs(10);
 const ATTEMPTS: usize = 5;
 
 /// Options that tell Python's `sqlite3` how to write, or how to use threads and caches.
-const PYTHON_OPTIONS: [&str; 4] =
-    ["isolation_level", "detect_types", "check_same_thread", "cached_statements"];
+const PYTHON_OPTIONS: [&str; 4] = [
+    "isolation_level",
+    "detect_types",
+    "check_same_thread",
+    "cached_statements",
+];
 
 /// What stays as it is in the path of a `file:` URI.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'_');
 
 /// A SQLite database.
 pub(super) struct Sqlite {
@@ -127,7 +135,9 @@ impl Driver for Sqlite {
 
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sqlite").field("path", &self.file.path).finish_non_exhaustive()
+        f.debug_struct("Sqlite")
+            .field("path", &self.file.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -291,7 +301,11 @@ impl DatabaseFile {
             .is_ok()
             && header.ends_with(&[2, 2]);
         if is_wal && !self.has_wal(path) {
-            Ok(FileState::Immutable(id, metadata.modified().ok(), metadata.len()))
+            Ok(FileState::Immutable(
+                id,
+                metadata.modified().ok(),
+                metadata.len(),
+            ))
         } else {
             Ok(FileState::Locked(id))
         }

@@ -56,7 +56,11 @@ impl DatabaseUrl {
     /// Splits `text`.
     pub(super) fn parse(text: &str) -> Result<Self, UrlError> {
         let (name, rest) = text.split_once("://").ok_or(UrlError::NotAUrl)?;
-        if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '+') {
+        if name.is_empty()
+            || !name
+                .chars()
+                .all(|c| c.is_alphanumeric() || c == '_' || c == '+')
+        {
             return Err(UrlError::NotAUrl);
         }
         let engine = match name.split('+').next().unwrap_or_default() {
@@ -81,8 +85,13 @@ impl DatabaseUrl {
                 (Some(decode(database).into_owned()), rest)
             }
         };
-        let options = rest.strip_prefix('?').map(parse_options).unwrap_or_default();
-        if engine == Engine::Sqlite && (username.is_some_and(|name| !name.is_empty()) || host.is_some() || port.is_some()) {
+        let options = rest
+            .strip_prefix('?')
+            .map(parse_options)
+            .unwrap_or_default();
+        if engine == Engine::Sqlite
+            && (username.is_some_and(|name| !name.is_empty()) || host.is_some() || port.is_some())
+        {
             return Err(UrlError::SqliteWithHost);
         }
         Ok(Self {
@@ -117,7 +126,10 @@ fn split_user_info(text: &str) -> (Option<&str>, Option<&str>, &str) {
 fn split_host(text: &str) -> (Option<&str>, &str) {
     if let Some(inner) = text.strip_prefix('[') {
         let (candidate, _) = split_before(inner, &['/', '?']);
-        if let Some((address, _)) = candidate.rsplit_once(']').filter(|(address, _)| !address.is_empty()) {
+        if let Some((address, _)) = candidate
+            .rsplit_once(']')
+            .filter(|(address, _)| !address.is_empty())
+        {
             let rest = inner.get(address.len() + 1..).unwrap_or_default();
             return (Some(address), rest);
         }
