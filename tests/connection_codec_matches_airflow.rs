@@ -3,6 +3,9 @@
 //! `tests/conformance/codec.py` made them, and says what a line holds. Where Airflow's answer has
 //! `differs`, a line of `docs/differences.md` says that the answer here is an error.
 
+// A test may panic: so it fails.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
+
 use airflow_secrets::{Connection, ConnectionError, Dialect, Fields, Secret};
 use serde_json::{Map, Value, json};
 
@@ -130,11 +133,9 @@ fn without_error_class(mut answer: Map<String, Value>) -> Map<String, Value> {
 
 fn assert_matches(corpus: &str, at_least: usize) {
     let mut wrong = Vec::new();
-    let (mut answered, mut refused, mut differing) = (0, 0, 0);
     for (index, case) in cases(corpus, at_least).into_iter().enumerate() {
         let expects_error = if let Some(difference) = case.answer.get("differs") {
             assert!(DIFFERENCES.iter().any(|known| difference == known));
-            differing += 1;
             true
         } else {
             case.answer.contains_key("error")
@@ -142,10 +143,7 @@ fn assert_matches(corpus: &str, at_least: usize) {
         let ours = read(&case).and_then(Result::ok);
         let ours = ours.map(|connection| answer(&connection, case.dialect));
         let expected = (!expects_error).then(|| without_error_class(case.answer));
-        if ours == expected {
-            answered += usize::from(!expects_error);
-            refused += usize::from(expects_error);
-        } else {
+        if ours != expected {
             let given = Value::Object(case.given);
             wrong.push(format!(
                 "line {}: {given}\n  Airflow {expected:?}\n  here    {ours:?}",
@@ -153,7 +151,6 @@ fn assert_matches(corpus: &str, at_least: usize) {
             ));
         }
     }
-    println!("{answered} answered, {refused} refused, of these {differing} documented differences");
     assert!(
         wrong.is_empty(),
         "{} differ:\n{}",

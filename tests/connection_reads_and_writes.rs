@@ -1,6 +1,9 @@
 //! What a connection's fields are in the cases that people meet, to be read as a description.
 //! That they are Airflow's is proved by `connection_codec_matches_airflow.rs`.
 
+// A test may panic: so it fails.
+#![allow(clippy::unwrap_used)]
+
 use airflow_secrets::{Connection, ConnectionError, Dialect, Fields, Secret};
 use serde_json::json;
 
