@@ -26,6 +26,18 @@ use crate::{
 /// A resolver is a cheap handle: clone it, share it between threads and tasks. It holds no global
 /// state; two resolvers know nothing of each other.
 ///
+/// | a source's outcome | by default, as Airflow | under [`strict`](Self::strict) |
+/// |---|---|---|
+/// | found | answer | answer |
+/// | missing, skipped | next source | next source |
+/// | failed: outage, denied, a value or a setting that is no good | remember, next source | stop, that error |
+/// | denied by an authority whose word is final | stop, access denied | stop, access denied |
+///
+/// Where no source answers, what was remembered decides the error: [`Error::Unavailable`] if any
+/// source could not be asked, else [`Error::AccessDenied`] if any refused, else
+/// [`Error::Misconfigured`] if any lacks a setting, else [`Error::InvalidValue`] if any holds what
+/// cannot be read; [`Error::NotFound`] only when every source looked and has nothing.
+///
 /// ```
 /// use airflow_secrets::{Environment, Resolver};
 ///

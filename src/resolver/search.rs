@@ -6,8 +6,6 @@ use std::{
     time::Instant,
 };
 
-use async_trait::async_trait;
-
 use super::{
     Asked, Attempt, AttemptOutcome, Link, Report, Resolved, Resolver, Source,
     outcome::{self, Next},
@@ -15,23 +13,22 @@ use super::{
 use crate::{Connection, Dialect, Error, Failure, Lookup, Secret, SecretsBackend};
 
 /// A kind of question a source can be asked, one id at a time or many at once.
-#[async_trait]
 pub(super) trait Question {
     type Value: Send;
 
     fn asked(id: &str) -> Asked;
 
-    async fn ask(
+    fn ask(
         backend: &dyn SecretsBackend,
         id: &str,
         asker: &Asker<'_>,
-    ) -> Result<Lookup<Self::Value>, Failure>;
+    ) -> impl Future<Output = Result<Lookup<Self::Value>, Failure>> + Send;
 
-    async fn ask_many(
+    fn ask_many(
         backend: &dyn SecretsBackend,
         ids: &[&str],
         asker: &Asker<'_>,
-    ) -> Vec<Result<Lookup<Self::Value>, Failure>>;
+    ) -> impl Future<Output = Vec<Result<Lookup<Self::Value>, Failure>>> + Send;
 }
 
 /// On whose behalf a question is asked.
@@ -42,7 +39,6 @@ pub(super) struct Asker<'a> {
 
 pub(super) struct Connections;
 
-#[async_trait]
 impl Question for Connections {
     type Value = Connection;
 
@@ -71,7 +67,6 @@ impl Question for Connections {
 
 pub(super) struct Variables;
 
-#[async_trait]
 impl Question for Variables {
     type Value = Secret;
 
@@ -98,7 +93,6 @@ impl Question for Variables {
 
 pub(super) struct Configs;
 
-#[async_trait]
 impl Question for Configs {
     type Value = Secret;
 
