@@ -73,8 +73,8 @@ impl Environment {
     pub fn with_env_file_below(&self, file: &str, text: &str) -> Result<Self, ConfigurationError> {
         let mut below = HashMap::new();
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim_start();
+        for (index, line) in text.split('\n').enumerate() {
+            let line = line.strip_suffix('\r').unwrap_or(line).trim_start();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }

@@ -8,7 +8,7 @@ use crate::Environment;
 const MAX_ROUNDS: usize = 100;
 
 /// How long a value may become by expansion, in bytes.
-const MAX_LENGTH: usize = 16 * 1024 * 1024;
+const MAX_LENGTH: usize = 1024 * 1024;
 
 /// Expands variables and the home folder, again and again until nothing changes.
 ///
@@ -54,10 +54,12 @@ fn expand_variables(text: &str, environment: &Environment) -> String {
 fn variable(text: &str) -> Option<(&str, &str, &str)> {
     if let Some(braced) = text.strip_prefix('{') {
         let (name, after) = braced.split_once('}')?;
-        return Some((text.strip_suffix(after)?, name, after));
+        let (reference, _) = text.split_at_checked(text.len() - after.len())?;
+        return Some((reference, name, after));
     }
-    let after = text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    let name = text.strip_suffix(after)?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let end = text.find(|c| !is_name(c)).unwrap_or(text.len());
+    let (name, after) = text.split_at_checked(end)?;
     (!name.is_empty()).then_some((name, name, after))
 }
 

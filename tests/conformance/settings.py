@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import argparse
 import copy
+import io
 import itertools
 import json
 import logging
 import os
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -338,7 +340,22 @@ def commands():
         yield case({"AIRFLOW__SECRETS__USE_CACHE_CMD": command}, ask=[["get", "secrets", "use_cache"]])
 
 
+def written_by_airflow():
+    """The file that Airflow itself writes where there is none, with keys that never change."""
+    core.AIRFLOW_HOME = HOME
+    file = io.StringIO()
+    core.AirflowConfigParser().write(
+        file, include_sources=False, include_providers=False, only_defaults=True, show_values=True
+    )
+    text = file.getvalue().replace(HOME, "@HOME@")
+    key = "bzO3A786vk35X4Acd32kByhWX7DMdF6zptioz_hu_BU="
+    return re.sub(r"(?m)^((fernet|secret)_key|jwt_secret) = .*$", rf"\g<1> = {key}", text)
+
+
 def by_hand():
+    ask = [["get", *name] for name in [*SENSITIVE, *PLAIN, ("secrets", "backend"), ("workers", "secrets_backend_kwargs")]]
+    for side in ("server", "worker"):
+        yield case(cfg=written_by_airflow(), side=side, ask=[*ask, ["backend"], ["ttl"], ["conn"]])
     yield case(ask=[["get", *name] for name in SENSITIVE + PLAIN] + [["backend"], ["ttl"], ["conn"]])
     for url in ("postgres://h/d", "postgres+psycopg2://h/d", "POSTGRES://h/d", "postgresql://h/d", "postgres:h", "postgres:/", "mysql://h", "", "postgres://", "postgresql+psycopg2://postgres://"):
         for env in ({"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url}, {"AIRFLOW__CORE__SQL_ALCHEMY_CONN": url}):
