@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use super::{
     Connection, ConnectionError, Dialect, Fields, extra,
     python::{
-        Text,
+        Text, Written,
         json::{self, Object, Value},
-        text, written,
+        text,
     },
     uri,
 };
@@ -172,7 +172,7 @@ fn extra_text(value: Option<Value<'_>>) -> Option<Secret> {
     let value = value.filter(Value::is_truthy)?;
     Some(match &value {
         Value::String(text) => Secret::from(&**text),
-        value => written(|out| json::dump(value, out)),
+        value => value.to_secret(),
     })
 }
 
@@ -203,6 +203,5 @@ pub(super) fn as_json(connection: &Connection) -> Result<Secret, ConnectionError
     let members = members
         .into_iter()
         .filter_map(|(key, value)| Some((Text::Borrowed(key), value?)));
-    let document = Value::Object(members.collect());
-    Ok(written(|out| json::dump(&document, out)))
+    Ok(members.collect::<Object<'_>>().to_secret())
 }

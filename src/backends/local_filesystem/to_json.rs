@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Secret,
-    connection::python::{Text, json, written},
+    connection::python::{Text, Written, json},
 };
 
 /// How many values one text may be written from; aliases can make a small file stand for more.
@@ -26,7 +26,7 @@ pub(super) enum Error {
 pub(super) fn dumps(value: &Value) -> Result<Secret, Error> {
     let mut budget = MAX_VALUES;
     let value = convert(value, &mut budget)?;
-    Ok(written(|out| json::dump(&value, out)))
+    Ok(value.to_secret())
 }
 
 fn convert<'a>(value: &'a Value, budget: &mut usize) -> Result<json::Value<'a>, Error> {

@@ -8,7 +8,6 @@ mod parse;
 
 use std::{borrow::Cow, collections::HashMap};
 
-pub(crate) use dump::dump;
 pub(crate) use parse::{MAX_DEPTH, ParseError, Parsed, parse, parse_located};
 
 use super::Text;
@@ -50,28 +49,44 @@ impl<'a> Value<'a> {
 
 /// A Python `dict` with text keys: a key stands where it was first set, with the value that was
 /// set last.
-#[derive(Default)]
-pub(crate) struct Object<'a>(Vec<(Text<'a>, Value<'a>)>);
+pub(crate) struct Dict<'a, V>(Vec<(Text<'a>, V)>);
+
+/// A JSON object.
+pub(crate) type Object<'a> = Dict<'a, Value<'a>>;
+
+impl<'a, V> Dict<'a, V> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, (Text<'a>, V)> {
+        self.0.iter()
+    }
+
+    /// Takes the value of `key` out.
+    pub(crate) fn take(&mut self, key: &str) -> Option<V> {
+        let at = self.0.iter().position(|(name, _)| &**name == key)?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// The same keys, each with what `read` makes of its value.
+    pub(crate) fn try_map<'b, W, E>(
+        &'b self,
+        read: impl Fn(&'b V) -> Result<W, E>,
+    ) -> Result<Dict<'b, W>, E> {
+        let mut members = Vec::with_capacity(self.0.len());
+        for (key, value) in &self.0 {
+            members.push((Text::Borrowed(key), read(value)?));
+        }
+        Ok(Dict(members))
+    }
+}
 
 impl<'a> Object<'a> {
     /// These members as they are: where a Python `dict` has keys that are written alike, such as
     /// `1` and `"1"`, `json.dumps` writes both.
     pub(crate) fn unchecked(members: Vec<(Text<'a>, Value<'a>)>) -> Self {
         Self(members)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, (Text<'a>, Value<'a>)> {
-        self.0.iter()
-    }
-
-    /// Takes the value of `key` out.
-    pub(crate) fn take(&mut self, key: &str) -> Option<Value<'a>> {
-        let at = self.0.iter().position(|(name, _)| &**name == key)?;
-        Some(self.0.remove(at).1)
     }
 
     /// Every value is a text.
@@ -81,25 +96,21 @@ impl<'a> Object<'a> {
     }
 }
 
-impl<'a> FromIterator<(Text<'a>, Value<'a>)> for Object<'a> {
-    fn from_iter<I: IntoIterator<Item = (Text<'a>, Value<'a>)>>(members: I) -> Self {
+impl<V> Default for Dict<'_, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'a, V> FromIterator<(Text<'a>, V)> for Dict<'a, V> {
+    fn from_iter<I: IntoIterator<Item = (Text<'a>, V)>>(members: I) -> Self {
         Self::from(members.into_iter().collect::<Vec<_>>())
     }
 }
 
-impl<'a> From<Vec<(Text<'a>, Value<'a>)>> for Object<'a> {
-    fn from(members: Vec<(Text<'a>, Value<'a>)>) -> Self {
-        /// Up to here, comparing every key with every other is faster than hashing them.
-        const FEW: usize = 12;
-        let repeated = if members.len() <= FEW {
-            let mut later = members.iter();
-            let mut repeats =
-                std::iter::from_fn(|| later.next().map(|(key, _)| (key, later.clone())));
-            repeats.any(|(key, mut later)| later.any(|(other, _)| **other == **key))
-        } else {
-            true
-        };
-        if repeated {
+impl<'a, V> From<Vec<(Text<'a>, V)>> for Dict<'a, V> {
+    fn from(members: Vec<(Text<'a>, V)>) -> Self {
+        if has_repeats(&members) {
             Self(without_repeats(members))
         } else {
             Self(members)
@@ -107,7 +118,23 @@ impl<'a> From<Vec<(Text<'a>, Value<'a>)>> for Object<'a> {
     }
 }
 
-fn without_repeats<'a>(members: Vec<(Text<'a>, Value<'a>)>) -> Vec<(Text<'a>, Value<'a>)> {
+fn has_repeats<V>(members: &[(Text<'_>, V)]) -> bool {
+    /// Up to here, comparing every key with every other is faster than hashing them.
+    const FEW: usize = 12;
+    if members.len() > FEW {
+        return true;
+    }
+    let mut later = members;
+    while let [(key, _), rest @ ..] = later {
+        if rest.iter().any(|(other, _)| **other == **key) {
+            return true;
+        }
+        later = rest;
+    }
+    false
+}
+
+fn without_repeats<'a, V>(members: Vec<(Text<'a>, V)>) -> Vec<(Text<'a>, V)> {
     // Where each member goes: its own place, or that of the first one with its key.
     let mut first = HashMap::with_capacity(members.len());
     let places = members

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use secrecy::zeroize::Zeroizing;
 
 use super::{Object, Text, Value};
-use crate::connection::python::{split_run, text::MAX_DIGITS};
+use crate::connection::python::text::MAX_DIGITS;
 
 /// How many arrays and objects may be open at once. Python's own limit is some 980 to 990,
 /// depending on who calls it.
@@ -256,18 +256,16 @@ impl<'a> Parser<'a> {
 
     fn number(&mut self) -> Result<Value<'a>, ParseError> {
         let start = self.rest;
-        let is_digit = |byte: u8| byte.is_ascii_digit();
         let after_sign = start.strip_prefix('-').unwrap_or(start);
         let (integer, mut rest) = match after_sign.strip_prefix('0') {
             Some(rest) => ("0", rest),
-            None => split_run(after_sign, is_digit),
+            None => split_digits(after_sign),
         };
         if integer.is_empty() {
             return Err(ParseError::Syntax);
         }
         let mut is_float = false;
-        if let Some((fraction, after)) =
-            rest.strip_prefix('.').map(|rest| split_run(rest, is_digit))
+        if let Some((fraction, after)) = rest.strip_prefix('.').map(split_digits)
             && !fraction.is_empty()
         {
             is_float = true;
@@ -276,7 +274,7 @@ impl<'a> Parser<'a> {
         if let Some((exponent, after)) = rest
             .strip_prefix(['e', 'E'])
             .map(|rest| rest.strip_prefix(['+', '-']).unwrap_or(rest))
-            .map(|rest| split_run(rest, is_digit))
+            .map(split_digits)
             && !exponent.is_empty()
         {
             is_float = true;
@@ -370,6 +368,12 @@ impl<'a> Parser<'a> {
         self.has_surrogate_on_top |= self.open.len() == 1;
         Ok(char::REPLACEMENT_CHARACTER)
     }
+}
+
+fn split_digits(text: &str) -> (&str, &str) {
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit());
+    end.and_then(|end| text.split_at_checked(end))
+        .unwrap_or((text, ""))
 }
 
 /// How many bytes there are before a string's closing quote.
