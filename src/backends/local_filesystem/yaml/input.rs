@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use libyaml_safer::{Encoding, EventData, Mark, ScalarStyle, Scanner, TokenData};
+use libyaml_safer::{Encoding, EventData, Mark, ScalarStyle, Scanner};
+use secrecy::zeroize::Zeroizing;
 
 /// What YAML 1.1 takes as a line's end, but `\r`, which Python has replaced when it read the file.
 const BREAKS: [char; 4] = ['\n', '\u{85}', '\u{2028}', '\u{2029}'];
@@ -54,7 +55,7 @@ fn space_tags(content: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(content);
     let mut from = 0;
     while let Some(comma) = comma_after_tag(&text, from) {
-        let is_tag = text.get(..comma).is_some_and(ends_with_tag);
+        let is_tag = text.get(..comma).is_some_and(ends_with_flow_tag);
         if is_tag {
             text.to_mut().insert(comma, ' ');
         }
@@ -65,52 +66,44 @@ fn space_tags(content: &str) -> Cow<'_, str> {
 
 /// Where the next comma is, from byte `from` on, that could follow a tag at once.
 fn comma_after_tag(text: &str, from: usize) -> Option<usize> {
-    let mut rest = text.get(from..)?;
-    let mut start = from;
-    loop {
-        let mark = rest.find('!')?;
-        let before = text.get(..start + mark)?.chars().next_back();
-        let tail = rest.get(mark..)?;
-        let length = tail
-            .find(|c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']' | '{' | '}' | '"'))
-            .unwrap_or(tail.len());
-        let can_start = before.is_none_or(|c| {
-            c.is_whitespace() || matches!(c, '[' | '{' | ',' | ':' | '?' | '"' | '\'' | '\u{feff}')
-        });
-        let end = start + mark + length;
-        if can_start && text.get(end..)?.starts_with(',') {
-            return Some(end);
-        }
-        start = end;
-        rest = text.get(end..)?;
-    }
+    let marks = text.get(from..)?.match_indices('!');
+    marks.map(|(mark, _)| from + mark).find_map(|mark| {
+        let can_start = match text.get(..mark)?.chars().next_back() {
+            Some(before) => before.is_whitespace() || "[]{},:?\"'\u{feff}".contains(before),
+            None => true,
+        };
+        let tail = text.get(mark..)?;
+        let length = tail.find(|c: char| c.is_whitespace() || "[]{},\"".contains(c))?;
+        let comma = mark + length;
+        (can_start && text.get(comma..)?.starts_with(',')).then_some(comma)
+    })
 }
 
-/// Whether the last thing in `text` is a tag.
-fn ends_with_tag(text: &str) -> bool {
-    let ended = format!("{text}\n");
-    let mut bytes = ended.as_bytes();
+/// Whether the last thing in `text` is a tag within `[` or `{`. Elsewhere a comma after a tag is an
+/// error, and stays one.
+fn ends_with_flow_tag(text: &str) -> bool {
+    // What the scanner thinks of a text is learned from what it does not take after it.
+    let is_tag = scan_error(format!("{text}#\n")).is_some_and(|error| {
+        error.context() == Some("while scanning a tag")
+            && error.problem() == "did not find expected whitespace or line break"
+            && error
+                .problem_mark()
+                .is_some_and(|mark| is_at(&mark, text.len()))
+    });
+    is_tag
+        && scan_error(format!("{text} - \n")).is_none_or(|error| {
+            error.problem() != "block sequence entries are not allowed in this context"
+        })
+}
+
+/// The first error in `text`.
+fn scan_error(text: String) -> Option<libyaml_safer::Error> {
+    let text = Zeroizing::new(text);
+    let mut bytes = text.as_bytes();
     let mut scanner = Scanner::new();
     scanner.set_input(&mut bytes);
     scanner.set_encoding(Encoding::Utf8);
-    loop {
-        match scanner.next() {
-            None => return false,
-            Some(Ok(token)) => match token.data {
-                TokenData::Tag { .. } if is_at(&token.end_mark, text.len()) => return true,
-                _ => {}
-            },
-            // A `[` or `{` that may still turn out to be a key keeps back the tokens after it.
-            // There a blank before the comma is nothing, after a tag or not.
-            Some(Err(error)) => {
-                let open = error
-                    .context_mark()
-                    .and_then(|mark| usize::try_from(mark.index).ok());
-                let open = open.and_then(|open| text.get(open..));
-                return open.is_some_and(|open| open.starts_with(['[', '{']));
-            }
-        }
-    }
+    scanner.find_map(Result::err)
 }
 
 fn is_at(mark: &Mark, index: usize) -> bool {
