@@ -167,6 +167,8 @@ fn driver(
         Engine::Sqlite => Ok(Arc::new(super::sqlite::Sqlite::from_url(
             url, schema, limits, ignored,
         ))),
+        #[cfg(feature = "postgres")]
+        Engine::Postgres => Ok(Arc::new(super::postgres::Postgres::from_url(url, schema, limits, ignored)?)),
         #[allow(unreachable_patterns)]
         engine => {
             let feature = match engine {

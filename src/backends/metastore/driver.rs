@@ -88,7 +88,8 @@ pub(super) enum Visible<'a> {
 }
 
 /// The database did not answer. The message holds no value and no user info.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub(super) struct Fault {
     pub(super) kind: FaultKind,
     pub(super) message: String,

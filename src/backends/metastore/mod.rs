@@ -6,10 +6,16 @@
 mod builder;
 mod driver;
 mod fernet;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod row;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod tls;
 mod url;
 
 use std::{

@@ -81,7 +81,7 @@ impl Sqlite {
             match (name.as_str(), seconds) {
                 ("timeout", Some(Ok(timeout))) => busy_timeout = timeout,
                 (name, _) if PYTHON_OPTIONS.contains(&name) => {}
-                (name, _) => ignored.push(format!("the URL's option `{name}` is passed over")),
+                (name, _) => ignored.push(format!("{} is passed over", url.option(name))),
             }
         }
         let path = url.database.as_deref().filter(|path| *path != ":memory:");

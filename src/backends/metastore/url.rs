@@ -18,6 +18,8 @@ pub(super) struct DatabaseUrl {
     pub(super) database: Option<String>,
     /// The options, in their order; a name may come more than once.
     pub(super) options: Vec<(String, String)>,
+    /// Whether a part of an unescaped password may have slipped into the options.
+    is_doubtful: bool,
 }
 
 /// The kinds of database that Airflow keeps its metadata in.
@@ -48,6 +50,11 @@ pub(super) enum UrlError {
          `/` must be percent-encoded"
     )]
     Port,
+    #[error(
+        "has an `@` in its host; a password that contains `@`, `:` or `/` must be percent-encoded \
+         (`@` is `%40`)"
+    )]
+    Host,
     #[error("is a SQLite URL with a host or a user; expected sqlite:////absolute/path/airflow.db")]
     SqliteWithHost,
 }
@@ -70,7 +77,11 @@ impl DatabaseUrl {
             _ => return Err(UrlError::UnknownEngine),
         };
         let (username, password, rest) = split_user_info(rest);
+        let is_doubtful = password.is_some() && rest.contains('@');
         let (host, rest) = split_host(rest);
+        if host.is_some_and(|host| host.contains('@')) {
+            return Err(UrlError::Host);
+        }
         let (port, rest) = match rest.strip_prefix(':') {
             None => (None, rest),
             Some(rest) => {
@@ -102,7 +113,17 @@ impl DatabaseUrl {
             port,
             database: database.filter(|database| !database.is_empty()),
             options,
+            is_doubtful,
         })
+    }
+
+    /// The option `name`, for messages.
+    pub(super) fn option(&self, name: &str) -> String {
+        if self.is_doubtful {
+            "an option of the URL".to_owned()
+        } else {
+            format!("the URL's option `{name}`")
+        }
     }
 }
 
