@@ -168,7 +168,9 @@ fn driver(
             url, schema, limits, ignored,
         ))),
         #[cfg(feature = "postgres")]
-        Engine::Postgres => Ok(Arc::new(super::postgres::Postgres::from_url(url, schema, limits, ignored)?)),
+        Engine::Postgres => Ok(Arc::new(super::postgres::Postgres::from_url(
+            url, schema, limits, ignored,
+        )?)),
         #[allow(unreachable_patterns)]
         engine => {
             let feature = match engine {

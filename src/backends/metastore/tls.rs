@@ -89,11 +89,17 @@ impl TlsOptions {
             None => Ok(builder.with_no_client_auth()),
             Some((certificate, key)) => {
                 let chain = certificates(certificate, "client certificate")?;
-                let key = PrivateKeyDer::from_pem_slice(&read(key, "client key")?)
-                    .map_err(|_| Fault::unavailable(format!("no usable private key in {key}; it must be PEM, and not encrypted")))?;
-                builder
-                    .with_client_auth_cert(chain, key)
-                    .map_err(|error| Fault::unavailable(format!("cannot use the client certificate {certificate}: {error}")))
+                let key =
+                    PrivateKeyDer::from_pem_slice(&read(key, "client key")?).map_err(|_| {
+                        Fault::unavailable(format!(
+                            "no usable private key in {key}; it must be PEM, and not encrypted"
+                        ))
+                    })?;
+                builder.with_client_auth_cert(chain, key).map_err(|error| {
+                    Fault::unavailable(format!(
+                        "cannot use the client certificate {certificate}: {error}"
+                    ))
+                })
             }
         }
     }
@@ -155,8 +161,13 @@ impl Verifier {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(self.roots.iter().cloned());
         let algorithms = self.provider.signature_verification_algorithms.all;
-        let checked =
-            verify_server_cert_signed_by_trust_anchor(parsed, &roots, intermediates, now, algorithms);
+        let checked = verify_server_cert_signed_by_trust_anchor(
+            parsed,
+            &roots,
+            intermediates,
+            now,
+            algorithms,
+        );
         match checked {
             Err(Error::InvalidCertificate(CertificateError::Other(other)))
                 if self.roots.contains(certificate)
@@ -209,6 +220,8 @@ impl ServerCertVerifier for Verifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
