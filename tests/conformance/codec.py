@@ -290,7 +290,9 @@ class Cases:
     # JSON values and texts
 
     def number(self):
-        way = self.random.randrange(7)
+        way = self.random.randrange(8)
+        if way == 7:  # two shortest decimals are equally near
+            return self.random.randint(2**48, 2**51) + self.pick([0.25, 0.75, 0.125, -0.375])
         if way == 0:
             return self.pick([0, 1, -1, 5432, 2**31, 2**53 + 1, 2**63, -(2**64), 10**25])
         if way == 1:
