@@ -116,6 +116,27 @@ fn integers_keep_their_digits_in_json_and_become_floats_in_serde_json() {
 }
 
 #[test]
+fn floats_are_written_as_python_writes_them() {
+    for (read, written) in [
+        ("1e15", "1000000000000000.0"),
+        ("1e16", "1e+16"),
+        ("0.0001", "0.0001"),
+        ("0.00001", "1e-05"),
+        ("-0.0", "-0.0"),
+        ("1.50", "1.5"),
+        ("5e-324", "5e-324"),
+        ("1.7976931348623157e308", "1.7976931348623157e+308"),
+        // Half-way between two shortest forms: Python takes the even one.
+        ("858552739861513.25", "858552739861513.2"),
+        ("858552739861513.75", "858552739861513.8"),
+    ] {
+        let connection = core(&format!("a://h/?n={read}"));
+        let expected = Secret::from(format!("{{\"n\": {written}}}"));
+        assert_eq!(connection.extra(), Some(&expected), "{read}");
+    }
+}
+
+#[test]
 fn json_that_is_written_is_read_as_the_same_connection() {
     let connection = core("a-b://me:pw@h:1/s?x=%5B1%2C+null%5D&y=%C3%A9");
     let json = connection.as_json().unwrap();

@@ -96,21 +96,48 @@ fn start_value<'v, 'a>(value: &'v Value<'a>, open: &mut Vec<Open<'v, 'a>>, out: 
 
 /// Writes `repr(value)` of a finite number.
 fn float(value: f64, out: &mut impl Sink) {
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    match exponent.parse::<i32>() {
-        Ok(exponent) if !(-4..16).contains(&exponent) => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            out.push(digits);
-            out.push(&format!("e{sign}{:02}", exponent.unsigned_abs()));
-        }
-        _ => {
-            let decimal = value.to_string();
-            out.push(&decimal);
-            if !decimal.contains('.') {
-                out.push(".0");
-            }
-        }
+    let scientific = shortest(value);
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent = exponent.parse::<i32>().unwrap_or_default();
+    if !(-4..16).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        out.push(mantissa);
+        out.push(&format!("e{sign}{:02}", exponent.unsigned_abs()));
+        return;
+    }
+    let (sign, mantissa) = match mantissa.strip_prefix('-') {
+        Some(mantissa) => ("-", mantissa),
+        None => ("", mantissa),
+    };
+    let digits = mantissa.replace('.', "");
+    out.push(sign);
+    let shift = usize::try_from(exponent.unsigned_abs()).unwrap_or_default();
+    if exponent < 0 {
+        out.push("0.");
+        out.push(&"0".repeat(shift - 1));
+        out.push(&digits);
+    } else {
+        let (whole, fraction) = digits.split_at_checked(shift + 1).unwrap_or((&digits, ""));
+        out.push(whole);
+        out.push(&"0".repeat(shift + 1 - whole.len()));
+        out.push(".");
+        out.push(if fraction.is_empty() { "0" } else { fraction });
+    }
+}
+
+/// The fewest digits that mean this number, in scientific notation. Where two such numbers are
+/// equally near, Rust takes the greater one, and Python the one whose last digit is even.
+fn shortest(value: f64) -> String {
+    let shortest = format!("{value:e}");
+    let mantissa = shortest.split('e').next().unwrap_or_default();
+    let decimals = mantissa
+        .split_once('.')
+        .map_or(0, |(_, decimals)| decimals.len());
+    let even = format!("{value:.decimals$e}");
+    if even.parse() == Ok(value) {
+        even
+    } else {
+        shortest
     }
 }
 

@@ -134,7 +134,7 @@ fn has_repeats<V>(members: &[(Text<'_>, V)]) -> bool {
     false
 }
 
-fn without_repeats<'a, V>(members: Vec<(Text<'a>, V)>) -> Vec<(Text<'a>, V)> {
+fn without_repeats<V>(members: Vec<(Text<'_>, V)>) -> Vec<(Text<'_>, V)> {
     // Where each member goes: its own place, or that of the first one with its key.
     let mut first = HashMap::with_capacity(members.len());
     let places = members
