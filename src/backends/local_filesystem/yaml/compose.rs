@@ -5,7 +5,12 @@ use std::collections::HashMap;
 use libyaml_safer::{Encoding, Event, EventData, Parser};
 use secrecy::zeroize::Zeroizing;
 
-use super::{super::Malformed, MAX_DEPTH, input::Input, scalar};
+use super::{
+    super::{Malformed, file::line_at},
+    MAX_DEPTH,
+    input::Input,
+    scalar,
+};
 
 /// The tags that PyYAML's safe loader knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +78,7 @@ pub(super) enum Content {
 }
 
 /// The one document of a file; the root is there unless the file holds nothing.
+#[derive(Default)]
 pub(super) struct Document {
     pub(super) nodes: Vec<Node>,
     pub(super) root: Option<NodeId>,
@@ -112,27 +118,19 @@ pub(super) fn compose(content: &str) -> Result<Document, Malformed> {
     }
 }
 
-impl Default for Document {
-    fn default() -> Self {
-        Self {
-            nodes: Vec::new(),
-            root: None,
-        }
-    }
-}
-
 /// The parser's words are fixed ones, with nothing of the file in them.
 fn syntax(content: &str, error: &libyaml_safer::Error) -> Malformed {
     let problem = format!("not YAML: {}", error.problem());
-    match error.problem_mark() {
-        Some(mark) => Malformed::at(line(&mark), problem),
-        None => {
-            let is_control =
-                |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
-            let before = content.split(is_control).next().unwrap_or_default();
-            Malformed::at(1 + before.matches('\n').count(), problem)
-        }
-    }
+    let at = error.problem_mark().map_or_else(
+        || {
+            // Only a character that no YAML has comes without its place.
+            let is_control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\u{85}');
+            let control = content.find(is_control).unwrap_or(content.len());
+            line_at(content.as_bytes(), control)
+        },
+        |mark| line(&mark),
+    );
+    Malformed::at(at, problem)
 }
 
 fn line(mark: &libyaml_safer::Mark) -> usize {
