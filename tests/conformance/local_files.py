@@ -260,6 +260,16 @@ def structure_case(rng):
     return {"name": "v.yaml", "content": content, "kind": kind, "id": "v"}
 
 
+def block_case(rng):
+    """Block scalars, and above all how a file may end in one."""
+    content = "v: " + rng.choice("|>") + rng.choice(["", "+", "-", "1", "2", "2+", "3-", "+1"]) + "\n"
+    for _ in range(rng.randint(0, 4)):
+        line = rng.choice(["", "", "a", "b c", "\t", "#x", "- d"])
+        content += " " * rng.randint(0, 5) + line + rng.choice(["\n"] * 6 + ["\x85", "\u2028"])
+    content += " " * rng.randint(0, 5) + rng.choice(["", "", "a", "\t", "#"])
+    return {"name": "v.yaml", "content": content, "kind": "variable", "id": "v"}
+
+
 URIS = ["postgres://u:p%2Fw@h:5432/db?a=1&b=x", "", "http://https://h", "mysql://h:99999", "x", "a://b://c://d", "sqlite:////tmp/x",
         '{"conn_type": "http"}', "aws://?region=eu", "my-type://h", "s3://k:s@/?extra__x=%7B%7D", " http://h "]
 FIELDS = {
@@ -370,8 +380,8 @@ def name_case(rng):
     return case
 
 
-TOPICS = {"scalar": scalar_case, "structure": structure_case, "connections": connections_case, "json": json_case, "env": env_case, "name": name_case}
-WEIGHTS = [8, 4, 5, 2, 3, 1]
+TOPICS = {"scalar": scalar_case, "structure": structure_case, "block": block_case, "connections": connections_case, "json": json_case, "env": env_case, "name": name_case}
+WEIGHTS = [8, 4, 1, 5, 2, 3, 1]
 
 
 def main():

@@ -66,8 +66,7 @@ fn text(path: &str) -> Result<Zeroizing<String>, Failure> {
     let text = match std::str::from_utf8(&bytes) {
         Ok(text) => text,
         Err(error) => {
-            let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+            let line = line_at(&bytes, error.valid_up_to());
             return Err(Failure::new(
                 FailureKind::InvalidValue,
                 format!("{path}:{line}: not UTF-8; save the file as UTF-8"),
@@ -84,6 +83,12 @@ fn text(path: &str) -> Result<Zeroizing<String>, Failure> {
         lines.push_str(part);
     }
     Ok(lines)
+}
+
+/// The line of byte `at`, from 1.
+pub(super) fn line_at(content: &[u8], at: usize) -> usize {
+    let before = content.get(..at).unwrap_or_default();
+    before.split(|byte| *byte == b'\n').count()
 }
 
 fn unreadable(path: &str, error: &io::Error) -> Failure {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Entry, Malformed, value::Value};
+use super::{Entry, Malformed, file::line_at, value::Value};
 use crate::connection::python::{
     Text,
     json::{self, MAX_DEPTH},
@@ -14,7 +14,7 @@ pub(super) fn parse(content: &str) -> Result<Vec<Entry>, Malformed> {
         return Err(Malformed::at(1, "the file is empty"));
     }
     let document = json::parse_located(content, MAX_DEPTH)
-        .map_err(|(error, at)| (error, line(content, at)))
+        .map_err(|(error, at)| (error, line_at(content.as_bytes(), at)))
         .and_then(|parsed| parsed.strict().map_err(|error| (error, 1)))
         .map_err(|(error, line)| Malformed::at(line, format!("the file {}", error.problem())))?;
     let json::Value::Object(members) = document else {
@@ -23,7 +23,7 @@ pub(super) fn parse(content: &str) -> Result<Vec<Entry>, Malformed> {
     let entries = members.iter().map(|(key, value)| Entry {
         key: Rc::new(Value::text(key)),
         value: Rc::new(Value::from(value)),
-        line: offset(content, key).map(|at| line(content, at)),
+        line: offset(content, key).map(|at| line_at(content.as_bytes(), at)),
     });
     Ok(entries.collect())
 }
@@ -34,10 +34,4 @@ fn offset(content: &str, key: &Text<'_>) -> Option<usize> {
         Text::Borrowed(key) => (key.as_ptr() as usize).checked_sub(content.as_ptr() as usize),
         Text::Owned(_) => None,
     }
-}
-
-/// The line of byte `at`, from 1.
-fn line(content: &str, at: usize) -> usize {
-    let before = content.as_bytes().get(..at).unwrap_or_default();
-    1 + before.iter().filter(|byte| **byte == b'\n').count()
 }

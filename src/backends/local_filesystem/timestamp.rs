@@ -62,12 +62,11 @@ impl<'a> Shape<'a> {
         if rest.is_empty() {
             return Some(Self { date, time: None });
         }
-        rest = match rest.strip_prefix(['T', 't']) {
-            Some(rest) => rest,
-            None => {
-                let after = rest.trim_start_matches([' ', '\t']);
-                (after.len() < rest.len()).then_some(after)?
-            }
+        rest = if let Some(rest) = rest.strip_prefix(['T', 't']) {
+            rest
+        } else {
+            let after = rest.trim_start_matches([' ', '\t']);
+            (after.len() < rest.len()).then_some(after)?
         };
         let hour = digits(&mut rest, 1, 2)?;
         eat(&mut rest, ':')?;
@@ -192,7 +191,8 @@ fn microseconds(fraction: &str) -> u32 {
 
 impl Date {
     fn new(year: u16, month: u8, day: u8) -> Option<Self> {
-        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let is_leap =
+            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         let days = match month {
             1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
             4 | 6 | 9 | 11 => 30,
@@ -239,26 +239,21 @@ impl DateTime {
             microsecond,
             ..
         } = self;
-        let mut text = format!("datetime.datetime({year}, {month}, {day}, {hour}, {minute}");
-        if *second != 0 || *microsecond != 0 {
-            text.push_str(&format!(", {second}"));
-        }
-        if *microsecond != 0 {
-            text.push_str(&format!(", {microsecond}"));
-        }
-        match self.offset {
-            None => {}
-            Some(0) => text.push_str(", tzinfo=datetime.timezone.utc"),
+        let second = match (second, microsecond) {
+            (0, 0) => String::new(),
+            (_, 0) => format!(", {second}"),
+            _ => format!(", {second}, {microsecond}"),
+        };
+        let zone = match self.offset {
+            None => String::new(),
+            Some(0) => ", tzinfo=datetime.timezone.utc".to_owned(),
             Some(offset) => {
                 let days = if offset < 0 { "days=-1, " } else { "" };
                 let seconds = offset.rem_euclid(86_400);
-                text.push_str(&format!(
-                    ", tzinfo=datetime.timezone(datetime.timedelta({days}seconds={seconds}))"
-                ));
+                format!(", tzinfo=datetime.timezone(datetime.timedelta({days}seconds={seconds}))")
             }
-        }
-        text.push(')');
-        text
+        };
+        format!("datetime.datetime({year}, {month}, {day}, {hour}, {minute}{second}{zone})")
     }
 }
 

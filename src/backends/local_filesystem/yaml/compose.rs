@@ -1,11 +1,16 @@
 //! From the parser's events to the graph of nodes.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, mem};
 
 use libyaml_safer::{Encoding, Event, EventData, Parser};
 use secrecy::zeroize::Zeroizing;
 
-use super::{super::Malformed, MAX_DEPTH, input::Input, scalar};
+use super::{
+    super::{Malformed, file::line_at},
+    MAX_DEPTH,
+    input::Input,
+    scalar,
+};
 
 /// The tags that PyYAML's safe loader knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,12 +78,26 @@ pub(super) enum Content {
 }
 
 /// The one document of a file; the root is there unless the file holds nothing.
+#[derive(Default)]
 pub(super) struct Document {
     pub(super) nodes: Vec<Node>,
     pub(super) root: Option<NodeId>,
+    /// The block scalar that ends with the file.
+    last_block: Option<NodeId>,
 }
 
 impl Document {
+    fn content_mut(&mut self, id: NodeId) -> Option<&mut Content> {
+        self.nodes.get_mut(id).map(|node| &mut node.content)
+    }
+
+    fn take_text(&mut self, id: NodeId) -> Option<Zeroizing<String>> {
+        match self.content_mut(id)? {
+            Content::Scalar(text) => Some(mem::take(text)),
+            Content::Sequence(_) | Content::Mapping(_) => None,
+        }
+    }
+
     /// The lines of the root's keys.
     pub(super) fn lines_of_keys(&self) -> HashMap<String, usize> {
         let root = self.root.and_then(|root| self.nodes.get(root));
@@ -96,7 +115,33 @@ impl Document {
 
 /// Reads the one document in `content`.
 pub(super) fn compose(content: &str) -> Result<Document, Malformed> {
-    let input = Input::new(content);
+    let mut document = read(content, &Input::new(content))?;
+    let Some(last_block) = document.last_block else {
+        return Ok(document);
+    };
+    // Blanks after the last line break are a line of the last block scalar if they are more than
+    // its indentation. Then it reads otherwise with them than without.
+    if let Some(input) = Input::with_last_blanks(content)
+        && let Some(with_blanks) = read(content, &input)?.take_text(last_block)
+        && let Some(Content::Scalar(text)) = document.content_mut(last_block)
+    {
+        let is_line = *with_blanks != **text && with_blanks.strip_suffix('\n') != Some(text);
+        if is_line {
+            *text = with_blanks;
+            drop_break(text);
+        }
+    }
+    Ok(document)
+}
+
+/// Takes the line break off the end, if there is one.
+fn drop_break(text: &mut String) {
+    if text.ends_with('\n') {
+        text.pop();
+    }
+}
+
+fn read(content: &str, input: &Input<'_>) -> Result<Document, Malformed> {
     let mut bytes = input.as_bytes();
     let mut parser = Parser::new();
     parser.set_input(&mut bytes);
@@ -104,35 +149,32 @@ pub(super) fn compose(content: &str) -> Result<Document, Malformed> {
     let mut composer = Composer::default();
     loop {
         let mut event = parser.parse().map_err(|error| syntax(content, &error))?;
-        input.undo(&mut event);
         if matches!(event.data, EventData::StreamEnd) {
             return Ok(composer.document);
         }
-        composer.take(event)?;
-    }
-}
-
-impl Default for Document {
-    fn default() -> Self {
-        Self {
-            nodes: Vec::new(),
-            root: None,
+        if let Some(text) = input.last_block(&mut event) {
+            if input.has_added_break() {
+                drop_break(text);
+            }
+            composer.document.last_block = Some(composer.document.nodes.len());
         }
+        composer.take(event)?;
     }
 }
 
 /// The parser's words are fixed ones, with nothing of the file in them.
 fn syntax(content: &str, error: &libyaml_safer::Error) -> Malformed {
     let problem = format!("not YAML: {}", error.problem());
-    match error.problem_mark() {
-        Some(mark) => Malformed::at(line(&mark), problem),
-        None => {
-            let is_control =
-                |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
-            let before = content.split(is_control).next().unwrap_or_default();
-            Malformed::at(1 + before.matches('\n').count(), problem)
-        }
-    }
+    let at = error.problem_mark().map_or_else(
+        || {
+            // Only a character that no YAML has comes without its place.
+            let is_control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\u{85}');
+            let control = content.find(is_control).unwrap_or(content.len());
+            line_at(content.as_bytes(), control)
+        },
+        |mark| line(&mark),
+    );
+    Malformed::at(at, problem)
 }
 
 fn line(mark: &libyaml_safer::Mark) -> usize {

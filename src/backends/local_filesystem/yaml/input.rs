@@ -2,22 +2,23 @@
 
 use std::borrow::Cow;
 
-use libyaml_safer::{Encoding, EventData, Mark, ScalarStyle, Scanner};
+use libyaml_safer::{Encoding, Event, EventData, Mark, ScalarStyle, Scanner};
 use secrecy::zeroize::Zeroizing;
 
 /// What YAML 1.1 takes as a line's end, but `\r`, which Python has replaced when it read the file.
 const BREAKS: [char; 4] = ['\n', '\u{85}', '\u{2028}', '\u{2029}'];
 
-/// Text that the parser can take, and what is needed to undo what was done to it.
+/// Text that the parser can take.
 pub(super) struct Input<'a> {
     text: Cow<'a, str>,
     has_added_break: bool,
 }
 
 impl<'a> Input<'a> {
+    /// The content, ended with a line break where it is not; blanks alone after the last one are
+    /// left out.
     pub(super) fn new(content: &'a str) -> Self {
         let content = content.strip_prefix('\u{feff}').unwrap_or(content);
-        // Blanks alone after the last break are nothing; without them there is no line to end.
         let end = content.trim_end_matches(' ');
         let content = if end.ends_with(BREAKS) { end } else { content };
         let mut text = space_tags(content);
@@ -32,20 +33,39 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// The content with the blanks that [`new`](Self::new) left out and a line break after them.
+    pub(super) fn with_last_blanks(content: &'a str) -> Option<Self> {
+        let content = content.strip_prefix('\u{feff}').unwrap_or(content);
+        let end = content.trim_end_matches(' ');
+        (end.len() < content.len() && end.ends_with(BREAKS)).then(|| {
+            let mut text = space_tags(content);
+            text.to_mut().push('\n');
+            Self {
+                text,
+                has_added_break: false,
+            }
+        })
+    }
+
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.text.as_bytes()
     }
 
-    /// Takes the line break that was added out of the block scalar that ended with the file.
-    pub(super) fn undo(&self, event: &mut libyaml_safer::Event) {
-        let EventData::Scalar { value, style, .. } = &mut event.data else {
-            return;
-        };
-        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+    /// The text of a block scalar that ends with the file.
+    pub(super) fn last_block<'e>(&self, event: &'e mut Event) -> Option<&'e mut String> {
         let is_at_end = is_at(&event.end_mark, self.text.len());
-        if self.has_added_break && is_block && is_at_end && value.ends_with('\n') {
-            value.pop();
+        match &mut event.data {
+            EventData::Scalar { value, style, .. } => {
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                (is_block && is_at_end).then_some(value)
+            }
+            _ => None,
         }
+    }
+
+    /// Whether the line break at the end is not the content's own.
+    pub(super) fn has_added_break(&self) -> bool {
+        self.has_added_break
     }
 }
 
