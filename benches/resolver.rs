@@ -1,7 +1,7 @@
 //! What the resolver adds to a source that answers at once: an environment variable, read through
 //! the whole chain, beside the same value parsed by itself.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
 

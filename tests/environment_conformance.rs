@@ -15,7 +15,7 @@ fn answer(case: &Value) -> Value {
     let variables = case["env"].as_object().expect("env").iter();
     let variables = variables.map(|(name, value)| (name.as_str(), value.as_str().expect("a text")));
     let multi_team = case["multi_team"].as_bool().expect("multi_team");
-    let backend = EnvironmentVariablesBackend::new(Environment::from_iter(variables), multi_team);
+    let backend = EnvironmentVariablesBackend::new(variables.collect::<Environment>(), multi_team);
     let id = case["id"].as_str().expect("id");
     let team = case["team"].as_str();
     let runtime = tokio::runtime::Builder::new_current_thread().build();

@@ -11,7 +11,7 @@ use airflow_secrets::{
 };
 
 fn backend(variables: &[(&str, &str)], multi_team: bool) -> EnvironmentVariablesBackend {
-    let environment = Environment::from_iter(variables.iter().copied());
+    let environment = variables.iter().copied().collect::<Environment>();
     EnvironmentVariablesBackend::new(environment, multi_team)
 }
 

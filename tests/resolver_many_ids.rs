@@ -1,22 +1,25 @@
 //! Many ids at once: each source is asked once, for what is still open, and the answers come in the
 //! order asked.
 
-use std::sync::Mutex;
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::sync::{Arc, Mutex};
 
 use airflow_secrets::{
-    Failure, FailureKind, Lookup, Resolver, Secret, SecretsBackend, backends::MemoryBackend,
+    Error, Failure, FailureKind, Lookup, Resolved, Resolver, Secret, SecretsBackend,
+    backends::MemoryBackend,
 };
 
 /// Writes down which keys it is asked for at once, and has those that start with its letter.
 #[derive(Debug)]
 struct Batching {
     has: char,
-    asked: std::sync::Arc<Mutex<Vec<Vec<String>>>>,
+    asked: Arc<Mutex<Vec<Vec<String>>>>,
 }
 
 #[async_trait::async_trait]
 impl SecretsBackend for Batching {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "batching"
     }
 
@@ -47,29 +50,24 @@ impl SecretsBackend for Batching {
     }
 }
 
-fn values(
-    answers: &[Result<airflow_secrets::Resolved<Secret>, airflow_secrets::Error>],
-) -> Vec<&str> {
-    let value = |answer: &'_ Result<_, airflow_secrets::Error>| match answer {
-        Ok(_) => None,
-        Err(error) => Some(error.as_str()),
-    };
+/// The values, or in their place what went wrong.
+fn values(answers: &[Result<Resolved<Secret>, Error>]) -> Vec<&str> {
     answers
         .iter()
         .map(|answer| match answer {
-            Ok(found) => found.expose(),
-            Err(_) => value(answer).unwrap(),
+            Ok(value) => value.expose(),
+            Err(error) => error.as_str(),
         })
         .collect()
 }
 
 #[tokio::test]
 async fn each_source_is_asked_once_for_what_is_still_open() {
-    let first = std::sync::Arc::default();
-    let second = std::sync::Arc::default();
-    let backend = |has, asked: &std::sync::Arc<_>| Batching {
+    let first = Arc::default();
+    let second = Arc::default();
+    let backend = |has, asked: &Arc<_>| Batching {
         has,
-        asked: std::sync::Arc::clone(asked),
+        asked: Arc::clone(asked),
     };
     let resolver = Resolver::builder()
         .backend(backend('a', &first))
@@ -88,7 +86,7 @@ async fn each_source_is_asked_once_for_what_is_still_open() {
 
 #[tokio::test]
 async fn nobody_is_asked_once_all_is_answered() {
-    let asked = std::sync::Arc::default();
+    let asked = Arc::default();
     let resolver = Resolver::builder()
         .backend(
             MemoryBackend::new("memory")
@@ -97,7 +95,7 @@ async fn nobody_is_asked_once_all_is_answered() {
         )
         .backend(Batching {
             has: 'x',
-            asked: std::sync::Arc::clone(&asked),
+            asked: Arc::clone(&asked),
         })
         .build();
     let answers = resolver.get_variables(&["b", "a"]).await;
@@ -134,7 +132,7 @@ async fn a_backend_that_gives_too_few_results_is_a_failure_not_a_wrong_answer() 
 
     #[async_trait::async_trait]
     impl SecretsBackend for Forgetful {
-        fn name(&self) -> &str {
+        fn name(&self) -> &'static str {
             "forgetful"
         }
         async fn get_conn_value(

@@ -13,7 +13,10 @@ pub(crate) fn cases(topic: &str) -> Vec<Value> {
         .map(|entry| entry.expect("an entry of tests/conformance").path())
         .filter(|path| {
             let name = path.file_name().and_then(|name| name.to_str());
-            name.is_some_and(|name| name.starts_with(topic) && name.ends_with(".jsonl"))
+            let is_corpus = path
+                .extension()
+                .is_some_and(|extension| extension == "jsonl");
+            is_corpus && name.is_some_and(|name| name.starts_with(topic))
         })
         .collect::<Vec<_>>();
     corpora.sort();
