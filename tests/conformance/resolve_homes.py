@@ -12,6 +12,7 @@ import urllib.parse
 LOCAL = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
 ENVIRONMENT = "airflow.secrets.environment_variables.EnvironmentVariablesBackend"
 KEYS = [base64.urlsafe_b64encode(bytes([number]) * 32).decode() for number in (7, 99, 250)]
+BAD_KEYS = ["bad", KEYS[0].rstrip("="), KEYS[0] + ","]
 TEAMS = ["red", "Blue", "a_b", "größe", ""]
 IDS = [
     "pg", "PG", "Pg_Default", "aws_default", "http-api", "a.b", "a b", " lead", "trail ", "a/b", "..", "../x", "/abs",
@@ -297,18 +298,19 @@ class Maker:
 
     def configs(self, home, ids):
         values = {key: self.value() for key in self.some(ids[:6], 4)}
-        values |= {"fernet": self.pick(KEYS), "sql": "sqlite:///@HOME@/airflow.db"}
-        if self.chance(0.1):
-            values["fernet"] = self.pick(["", 1, None])
+        self.fernet = self.pick(["", 1, None]) if self.chance(0.1) else self.pick(KEYS)
+        values |= {"fernet": self.fernet, "sql": "sqlite:///@HOME@/airflow.db"}
         return json.dumps(values)
 
     def database(self, home, settings, has_configs):
-        key = self.pick([KEYS[0]] * 6 + [f"{KEYS[0]},{KEYS[1]}", f"{KEYS[1]},{KEYS[0]}", f" {KEYS[0]} ", KEYS[1], "", "bad",
-                                         KEYS[0].rstrip("="), KEYS[0] + ",", f"{KEYS[0]}, {KEYS[1]}"])  # fmt: skip
+        key = self.pick([KEYS[0]] * 6 + [f"{KEYS[0]},{KEYS[1]}", f"{KEYS[1]},{KEYS[0]}", f" {KEYS[0]} ", KEYS[1], "", f"{KEYS[0]}, {KEYS[1]}",
+                                         *BAD_KEYS])  # fmt: skip
         if has_configs and self.chance(0.3):
             settings.append((("core", "fernet_key", "_secret"), "fernet"))
+            home["bad_key"] = self.fernet not in KEYS and self.fernet not in ("", None)
         else:
             settings.append((("core", "fernet_key"), key))
+            home["bad_key"] = key in BAD_KEYS
         if has_configs and self.chance(0.3):
             settings.append((("database", "sql_alchemy_conn", "_secret"), "sql"))
         elif self.chance(0.6):
