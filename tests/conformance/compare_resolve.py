@@ -156,7 +156,19 @@ DIFFERENCES = [
         lambda home, part, airflow, us: part == "connections"
         and home.get("bad_key")
         and "none" in airflow
-        and bool(us.get("password") or us.get("extra")),
+        and bool(us.get("password") or us.get("extra") or home["files"]),
+    ),
+    (
+        "a [workers] secrets_backend that cannot be loaded: Airflow's server trips over secrets",
+        lambda home, part, airflow, us: home["side"] == "server"
+        and home.get("bad_workers")
+        and "none" in airflow,
+    ),
+    (
+        "a port given as a text: Airflow keeps the text, and writes the same URI",
+        lambda home, part, airflow, us: isinstance(airflow.get("port"), str)
+        and airflow == us | {"port": airflow["port"]}
+        and airflow["port"] == ("" if us["port"] is None else str(us["port"])),
     ),
     (
         "a port that no connection has, or fields of another type than their own",

@@ -269,6 +269,9 @@ class Maker:
         for section, backend, kwargs_key, single in sections:
             class_path = self.pick([LOCAL] * 16 + [ENVIRONMENT, "", "no.such.Backend", LOCAL + " "])
             settings.append(((section, backend), class_path))
+            home["bad_workers"] = home.get("bad_workers", False) or (
+                section == "workers" and class_path not in (LOCAL, ENVIRONMENT, "")
+            )
             if self.chance(0.04):
                 settings.append(((section, kwargs_key), self.pick(["[]", "{", "null", '"x"', "1", "{'a': 1}"])))
                 continue
@@ -289,6 +292,7 @@ class Maker:
                     kwargs[f"{kind}_file_path"] = path
             if self.chance(0.03):
                 kwargs["unknown"] = "x"
+                home["bad_workers"] = home["bad_workers"] or section == "workers"
             for name in list(kwargs):
                 if airflow == 3 and kwargs[name] is not None and self.chance(0.3):
                     home["env"][single + self.pick([name.upper(), name.upper(), name])] = kwargs.pop(name)
