@@ -243,6 +243,13 @@ impl Output {
 
     fn connection(&mut self, conn_id: &str, connection: &Resolved<Connection>) -> io::Result<()> {
         let uri = connection.get_uri();
+        // A text that is no URI, such as JSON in a .env file, is to Airflow a URI without type and
+        // host: all of it is the schema, a password in it too.
+        let is_shapeless = connection.conn_type() == Some("") && connection.host() == Some("");
+        let schema = match connection.schema() {
+            Some(_) if is_shapeless && !self.reveal => Some(REDACTED),
+            schema => schema,
+        };
         self.line(&ConnectionLine {
             conn_id,
             conn_type: connection.conn_type(),
@@ -250,7 +257,7 @@ impl Output {
             host: connection.host(),
             login: connection.login(),
             password: connection.password().map(|secret| self.shown(secret)),
-            schema: connection.schema(),
+            schema,
             port: connection.port(),
             extra: connection.extra().map(|secret| self.shown(secret)),
             uri: self.shown(&uri),

@@ -55,6 +55,16 @@ fn host(backend: &MetastoreBackend, conn_id: &str) -> Result<Option<String>, Fai
     })
 }
 
+#[test]
+fn a_path_may_begin_with_more_than_one_slash() {
+    for journal_mode in ["delete", "wal"] {
+        let (_folder, path) = database(journal_mode);
+        let path = format!("///{}", path.display());
+        let found = host(&backend(Path::new(&path)), "pg").unwrap();
+        assert_eq!(found.as_deref(), Some("first.example.com"));
+    }
+}
+
 fn unavailable(path: &Path) -> String {
     let failure = host(&backend(path), "pg").unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Unavailable);

@@ -218,3 +218,26 @@ async fn a_metadata_db_of_no_kind_that_airflow_knows_is_a_configuration_error() 
     );
     assert!(!message.contains("marker"), "{message}");
 }
+
+#[tokio::test]
+async fn a_relative_sqlite_path_is_refused_as_airflow_refuses_it() {
+    for url in [
+        "sqlite:///airflow.db",
+        "sqlite:///$UNSET/airflow.db",
+        "sqlite+pysqlite:////tmp/airflow.db",
+        "sqlite:///:memory:",
+    ] {
+        let error = resolver([("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", url)])
+            .await
+            .unwrap_err();
+        assert_eq!(error.as_str(), "configuration", "{url}");
+        assert!(error.to_string().contains("absolute"), "{error}");
+    }
+    let relative_home = [("AIRFLOW_HOME", "relative")];
+    assert!(
+        Resolver::from_environment(Environment::from_iter(relative_home))
+            .build()
+            .await
+            .is_err()
+    );
+}

@@ -90,7 +90,12 @@ fn interpolate<'a>(
             rest = after;
         } else if let Some((name, after)) = reference(after) {
             let Some(entry) = lookup(name) else {
-                return Err(format!("it refers to %({name})s, which is not set there"));
+                // The name may be a piece of a password that nobody meant as a reference.
+                return Err(
+                    "it refers with %(name)s to what is not set there; a '%' that is part of the \
+                     value must be written '%%'"
+                        .to_owned(),
+                );
             };
             interpolate(entry.value.expose(), lookup, depth + 1, out)?;
             rest = after;

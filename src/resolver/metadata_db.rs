@@ -26,6 +26,15 @@ pub(super) async fn from_settings(
             "no metadata DB is named",
         )));
     };
+    if is_relative_sqlite(url.value.expose()) {
+        let problem = "names a SQLite file by a relative path, with which Airflow does not start; \
+                       write sqlite:////absolute/path/airflow.db (or make AIRFLOW_HOME absolute)";
+        return Err(ConfigurationError::new(
+            "[database] sql_alchemy_conn",
+            url.origin,
+            problem,
+        ));
+    }
     if url.origin == DEFAULT_ORIGIN && !default_database(settings).exists() {
         return Ok(Arc::new(OutOfReach::not_configured(
             "[database] sql_alchemy_conn is not set, and there is no airflow.db in the Airflow home",
@@ -35,6 +44,11 @@ pub(super) async fn from_settings(
         return Ok(Arc::new(OutOfReach::not_built_in(&url.origin, feature)));
     }
     connected(settings, custom, url, warnings).await
+}
+
+/// Whether Airflow sees a relative path in `url`; the database in memory alone may be named so.
+fn is_relative_sqlite(url: &str) -> bool {
+    url.starts_with("sqlite") && url != "sqlite://" && !url.starts_with("sqlite:////")
 }
 
 /// The backend, which connects at the first lookup.

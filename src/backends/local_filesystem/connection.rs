@@ -8,6 +8,20 @@ use crate::{
     Connection, ConnectionError, Dialect, Fields, Secret, backends::local_filesystem::to_json,
 };
 
+/// Why an entry is no connection.
+pub(super) enum Refusal {
+    /// Airflow refuses it too, and with it the whole file.
+    File(String),
+    /// Airflow holds it and trips over it later: the file's other connections are none the worse.
+    Entry(String),
+}
+
+impl<T: Into<String>> From<T> for Refusal {
+    fn from(problem: T) -> Self {
+        Self::File(problem.into())
+    }
+}
+
 /// The keys an entry may have.
 const KEYS: [&str; 12] = [
     "conn_id",
@@ -25,48 +39,59 @@ const KEYS: [&str; 12] = [
 ];
 
 /// Connection `conn_id` as told by `value`, under key `key`: a URI or an object.
-pub(super) fn create(conn_id: &str, key: &Value, value: &Value) -> Result<Connection, String> {
+pub(super) fn create(conn_id: &str, key: &Value, value: &Value) -> Result<Connection, Refusal> {
     let object = match value {
         Value::Text(uri) => {
-            return Connection::from_uri(conn_id, uri, Dialect::Core)
-                .map_err(|error| error.to_string());
+            return Ok(Connection::from_uri(conn_id, uri, Dialect::Core)
+                .map_err(|error| error.to_string())?);
         }
         Value::Dict(object) => object,
-        _ => return Err("must be a URI or an object".to_owned()),
+        _ => return Err("must be a URI or an object".into()),
     };
     for (name, _) in object.iter() {
         if !matches!(&**name, Value::Text(name) if KEYS.contains(&name.as_str())) {
             return Err(format!(
                 "has a key that no connection has; the keys are {}",
                 KEYS.join(", ")
-            ));
+            )
+            .into());
         }
     }
     let get = |name| object.get(name).map(|value| &**value);
     if let Some(other) = get("conn_id")
         && !is_equal(key, other)
     {
-        return Err("has a `conn_id` that is not the key it stands under".to_owned());
+        return Err("has a `conn_id` that is not the key it stands under".into());
     }
     let extra = match (get("extra"), get("extra_dejson")) {
         (Some(_), Some(_)) => {
-            return Err("has both `extra` and `extra_dejson`; give one".to_owned());
+            return Err("has both `extra` and `extra_dejson`; give one".into());
         }
         (None, Some(extra)) => Some(dumped(extra)?),
         (Some(Value::Text(extra)), None) => Some(Secret::from(extra.as_str())),
         (Some(extra), None) if extra.is_truthy() => Some(dumped(extra)?),
         (_, None) => None,
     };
-    let description = optional_text("description", get("description"))?;
+    let password = match get("password").filter(|password| password.is_truthy()) {
+        None => None,
+        Some(Value::Text(password)) => Some(Secret::from(password.as_str())),
+        Some(_) => return Err("has a `password` that is no text; put it between quotes".into()),
+    };
+    // What Airflow refuses comes before what only we refuse: the one is the whole file's matter.
+    let sound = Fields {
+        extra: extra.clone(),
+        ..Fields::default()
+    };
+    Connection::from_fields(conn_id, sound, Dialect::Core).map_err(|error| error.to_string())?;
     let singles = ["conn_type", "host", "login", "password", "schema", "port"];
     let mut fields = match get("uri").filter(|uri| uri.is_truthy()) {
         Some(uri) => {
             let is_set = |name| get(name).is_some_and(Value::is_truthy);
             if singles.into_iter().any(is_set) || extra.is_some_and(|extra| !extra.is_empty()) {
-                return Err("has `uri` and other fields; give one or the other".to_owned());
+                return Err("has `uri` and other fields; give one or the other".into());
             }
             let Value::Text(uri) = uri else {
-                return Err("has a `uri` that is no text".to_owned());
+                return Err("has a `uri` that is no text".into());
             };
             fields_of_uri(uri).map_err(|error| error.to_string())?
         }
@@ -74,18 +99,16 @@ pub(super) fn create(conn_id: &str, key: &Value, value: &Value) -> Result<Connec
             conn_type: optional_text("conn_type", get("conn_type"))?,
             host: optional_text("host", get("host"))?,
             login: optional_text("login", get("login"))?,
-            password: match get("password").filter(|password| password.is_truthy()) {
-                Some(password) => optional_text("password", Some(password))?.map(Secret::from),
-                None => None,
-            },
+            password,
             schema: optional_text("schema", get("schema"))?,
             port: port(get("port"))?,
             extra,
             ..Fields::default()
         },
     };
-    fields.description = description;
-    Connection::from_fields(conn_id, fields, Dialect::Core).map_err(|error| error.to_string())
+    fields.description = optional_text("description", get("description"))?;
+    Ok(Connection::from_fields(conn_id, fields, Dialect::Core)
+        .map_err(|error| error.to_string())?)
 }
 
 /// `one == other`, where one of them can be a key.
@@ -108,18 +131,18 @@ fn dumped(value: &Value) -> Result<Secret, String> {
     }
 }
 
-fn optional_text(name: &str, value: Option<&Value>) -> Result<Option<String>, String> {
+fn optional_text(name: &str, value: Option<&Value>) -> Result<Option<String>, Refusal> {
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Text(text)) => Ok(Some(text.to_string())),
-        Some(_) => Err(format!(
+        Some(_) => Err(Refusal::Entry(format!(
             "has a `{name}` that is no text; put it between quotes"
-        )),
+        ))),
     }
 }
 
 /// Airflow keeps a port as it is given; here it becomes the number that it writes in a URI.
-fn port(value: Option<&Value>) -> Result<Option<u16>, String> {
+fn port(value: Option<&Value>) -> Result<Option<u16>, Refusal> {
     let digits = match value {
         Some(Value::Int(digits)) => digits,
         Some(Value::Text(text)) if !text.is_empty() => &**text,
@@ -131,8 +154,8 @@ fn port(value: Option<&Value>) -> Result<Option<u16>, String> {
     port.map(Some).ok_or_else(bad_port)
 }
 
-fn bad_port() -> String {
-    "has a `port` that is no whole number in 0..=65535".to_owned()
+fn bad_port() -> Refusal {
+    Refusal::Entry("has a `port` that is no whole number in 0..=65535".to_owned())
 }
 
 fn fields_of_uri(uri: &str) -> Result<Fields, ConnectionError> {

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 
 pub use builder::LocalFilesystemBuilder;
 
-use self::{file::Format, value::Value};
+use self::{connection::Refusal, file::Format, value::Value};
 use crate::{
     BackendSetup, ConfigurationError, Connection, Dialect, Failure, FailureKind, Lookup, Secret,
     SecretsBackend, SkipReason,
@@ -155,7 +155,8 @@ fn look_up<T>(
     }
 }
 
-/// Connection `conn_id` of the file at `path`, every connection of which must be sound.
+/// Connection `conn_id` of the file at `path`, every connection of which must be one that
+/// Airflow takes.
 fn connection(path: &str, conn_id: &str) -> Result<Option<Connection>, Failure> {
     let (_, entries) = file::read(path)?;
     let mut found = None;
@@ -168,13 +169,16 @@ fn connection(path: &str, conn_id: &str) -> Result<Option<Connection>, Failure> 
             },
             _ => &entry.value,
         };
-        let connection = connection::create(conn_id, &entry.key, value)
-            .map_err(|problem| entry.failure(path, &problem))?;
+        let connection = match connection::create(conn_id, &entry.key, value) {
+            Ok(connection) => Ok(connection),
+            Err(Refusal::Entry(problem)) => Err(entry.failure(path, &problem)),
+            Err(Refusal::File(problem)) => return Err(entry.failure(path, &problem)),
+        };
         if entry.is_called(conn_id) {
             found = Some(connection);
         }
     }
-    Ok(found)
+    found.transpose()
 }
 
 /// Variable `key` of the file at `path`.

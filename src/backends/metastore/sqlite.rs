@@ -320,10 +320,12 @@ impl DatabaseFile {
 
     /// Opens the file for reading only.
     fn open(&self, state: FileState) -> Result<OpenFile, Fault> {
-        let path = percent_encode(self.path()?.as_os_str().as_encoded_bytes(), PATH);
+        let path = percent_encode(self.path()?.as_os_str().as_encoded_bytes(), PATH).to_string();
+        // Without the empty host, a path that begins with two slashes would begin with a host.
+        let host = if path.starts_with('/') { "//" } else { "" };
         let uri = match state {
-            FileState::Locked(_) => format!("file:{path}?mode=ro"),
-            FileState::Immutable(..) => format!("file:{path}?mode=ro&immutable=1"),
+            FileState::Locked(_) => format!("file:{host}{path}?mode=ro"),
+            FileState::Immutable(..) => format!("file:{host}{path}?mode=ro&immutable=1"),
         };
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_URI
