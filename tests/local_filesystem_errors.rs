@@ -70,10 +70,10 @@ async fn a_yaml_file_names_the_line() {
 
 #[tokio::test]
 async fn a_bad_connection_is_named_with_its_line_and_fails_the_file() {
-    let problem = "2: \"bad\" has a `port` that is no whole number in 0..=65535";
-    let yaml = "pg: http://h\nbad:\n  port: many\n";
+    let problem = "2: \"bad\" has both `extra` and `extra_dejson`; give one";
+    let yaml = "pg: http://h\nbad:\n  extra: '{}'\n  extra_dejson: {}\n";
     assert_message("c.yaml", yaml, problem).await;
-    let json = "{\"pg\": \"http://h\",\n \"bad\": {\"port\": 65536}}";
+    let json = "{\"pg\": \"http://h\",\n \"bad\": {\"extra\": \"{}\", \"extra_dejson\": {}}}";
     assert_message("c.json", json, problem).await;
     let problem = "2: \"bad\" invalid connection URI: ";
     let folder = Folder::new();
