@@ -37,7 +37,8 @@ def in_child(work, request):
         for descriptor in (0, 1, 2):
             os.dup2(quiet, descriptor)
         try:
-            answer = json.dumps(work(request))
+            # What is no text, such as a date out of YAML, is told apart from one.
+            answer = json.dumps(work(request), default=lambda value: {"python": repr(value)})
         except BaseException as error:
             answer = json.dumps({"broken": f"{type(error).__name__}: {error}"})
         with os.fdopen(writer, "w") as file:
