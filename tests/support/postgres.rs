@@ -58,7 +58,12 @@ impl Postgres {
         fs::write(&password_file, PASSWORD).unwrap();
         give(&password_file);
         run(unprivileged(&program("initdb", &[]))
-            .args(["--no-sync", "--no-locale", "--encoding=UTF8", "--username=admin"])
+            .args([
+                "--no-sync",
+                "--no-locale",
+                "--encoding=UTF8",
+                "--username=admin",
+            ])
             .arg("--auth=scram-sha-256")
             .arg(format!("--pwfile={}", password_file.display()))
             .arg("--pgdata")
@@ -72,8 +77,16 @@ impl Postgres {
         command.arg("-D").arg(folder.join("data"));
         let socket = format!("unix_socket_directories={}", folder.display());
         let port_setting = format!("port={port}");
-        let common = ["fsync=off", "listen_addresses=127.0.0.1", "max_connections=60"];
-        for setting in common.iter().chain([&socket.as_str(), &port_setting.as_str()]).chain(settings) {
+        let common = [
+            "fsync=off",
+            "listen_addresses=127.0.0.1",
+            "max_connections=60",
+        ];
+        for setting in common
+            .iter()
+            .chain([&socket.as_str(), &port_setting.as_str()])
+            .chain(settings)
+        {
             command.args(["-c", setting]);
         }
         Server::start(&command, "QUIT", port, is_last.then_some(folder))
@@ -81,13 +94,20 @@ impl Postgres {
 
     /// Runs `sql` as the superuser, in `database`.
     pub(crate) async fn execute(&self, database: &str, sql: &str) {
-        self.client(database).await.batch_execute(sql).await.unwrap();
+        self.client(database)
+            .await
+            .batch_execute(sql)
+            .await
+            .unwrap();
     }
 
     /// A connection of the bare driver, as the superuser.
     pub(crate) async fn client(&self, database: &str) -> Client {
         let mut config = tokio_postgres::Config::new();
-        config.host("127.0.0.1").port(self.server.port).user("admin");
+        config
+            .host("127.0.0.1")
+            .port(self.server.port)
+            .user("admin");
         config.password(PASSWORD).dbname(database);
         // It may still be starting.
         for _ in 0..500 {
@@ -107,10 +127,19 @@ impl Postgres {
     pub(crate) async fn database(&self, sql: &str) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        self.execute("postgres", &format!("CREATE DATABASE {name}")).await;
-        self.execute("postgres", &format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")).await;
+        self.execute("postgres", &format!("CREATE DATABASE {name}"))
+            .await;
+        self.execute(
+            "postgres",
+            &format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"),
+        )
+        .await;
         self.execute(&name, sql).await;
-        self.execute(&name, &format!("GRANT SELECT ON connection, variable TO {name}")).await;
+        self.execute(
+            &name,
+            &format!("GRANT SELECT ON connection, variable TO {name}"),
+        )
+        .await;
         name
     }
 
@@ -129,10 +158,13 @@ pub(crate) fn url(database: &str, port: u16) -> String {
 pub(crate) fn pgbouncer(postgres: &Postgres, roles: &[&str]) -> Server {
     let folder = folder("pgbouncer");
     let port = free_port();
-    let users = roles.iter().map(|role| format!("\"{role}\" \"{PASSWORD}\"\n")).collect::<String>();
+    let users = roles
+        .iter()
+        .map(|role| format!("\"{role}\" \"{PASSWORD}\"\n"))
+        .collect::<String>();
     let settings = format!(
         "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
-         listen_port={port}\nunix_socket_dir=\nauth_type=scram-sha-256\nauth_file={}\n\
+         listen_port={port}\nunix_socket_dir=\nauth_type=md5\nauth_file={}\n\
          pool_mode=transaction\ndefault_pool_size=1\nmax_client_conn=200\n\
          server_reset_query=DISCARD ALL\n",
         postgres.server.port,

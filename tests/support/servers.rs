@@ -62,7 +62,11 @@ fn user_id(flag: &str) -> u32 {
 
 fn id(flag: &str, user: Option<&str>) -> u32 {
     let output = Command::new("id").arg(flag).args(user).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap()
 }
 
 /// A command that runs as `nobody` where this is root, since servers refuse to run as root.
@@ -121,7 +125,12 @@ impl Server {
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             if let Some(status) = child.try_wait().unwrap() {
                 let mut output = String::new();
-                child.stderr.take().unwrap().read_to_string(&mut output).unwrap();
+                child
+                    .stderr
+                    .take()
+                    .unwrap()
+                    .read_to_string(&mut output)
+                    .unwrap();
                 panic!("{command:?} ended with {status}: {output}");
             }
             assert!(Instant::now() < deadline, "{command:?} does not listen");

@@ -168,7 +168,13 @@ fn driver(
             url, schema, limits, ignored,
         ))),
         #[cfg(feature = "postgres")]
-        Engine::Postgres => Ok(Arc::new(super::postgres::Postgres::from_url(url, schema, limits, ignored)?)),
+        Engine::Postgres => Ok(Arc::new(super::postgres::Postgres::from_url(
+            url, schema, limits, ignored,
+        )?)),
+        #[cfg(feature = "mysql")]
+        Engine::MySql => Ok(Arc::new(super::mysql::MySql::from_url(
+            url, schema, limits, ignored,
+        )?)),
         #[allow(unreachable_patterns)]
         engine => {
             let feature = match engine {

@@ -135,7 +135,11 @@ impl Server for Postgres {
     ) -> Result<Vec<Row>, Fault> {
         let mut parameters = Dollars(Vec::with_capacity(2));
         let sql = sql::statement(select, self.schema.as_deref(), &mut parameters);
-        let parameters = parameters.0.iter().map(Parameter::typed).collect::<Vec<_>>();
+        let parameters = parameters
+            .0
+            .iter()
+            .map(Parameter::typed)
+            .collect::<Vec<_>>();
         let rows = connection
             .client
             .query_typed(&sql, &parameters)
@@ -227,10 +231,9 @@ fn connect_fault(error: &Error, host: &Host, mode: Mode) -> Fault {
                 "{host} closed the connection while logging in; does it speak PostgreSQL, and on \
                  this port?"
             ),
-            (None, Some(cause)) if error.to_string().contains("authentication") => {
-                format!("cannot log in at {host}: {cause}")
-            }
-            _ => format!("cannot connect to {host}: {error}"),
+            // The driver's own words, such as that there is no password.
+            (None, Some(cause)) => format!("cannot log in at {host}: {cause}"),
+            (None, None) => format!("cannot connect to {host}: {error}"),
         });
     };
     let code = answer.code();
@@ -253,10 +256,15 @@ fn connect_fault(error: &Error, host: &Host, mode: Mode) -> Fault {
             format!("{host} is starting, stopping or recovering")
         }
         // PgBouncer's word for everything it refuses; only the parameter's name is passed on.
-        _ if answer.message().starts_with("unsupported startup parameter: options") => format!(
-            "{host} is a PgBouncer that refuses the URL's `options`; have it ignore them \
+        _ if answer
+            .message()
+            .starts_with("unsupported startup parameter: options") =>
+        {
+            format!(
+                "{host} is a PgBouncer that refuses the URL's `options`; have it ignore them \
              (ignore_startup_parameters), or set the search path for the role"
-        ),
+            )
+        }
         _ => format!(
             "{host} refused the connection (SQLSTATE {}); check user, password and database",
             code.code()

@@ -57,16 +57,6 @@ pub(super) enum Versions {
 }
 
 impl TlsOptions {
-    /// TLS without a look at the certificate.
-    pub(super) fn unchecked() -> Self {
-        Self {
-            trust: Trust::Unset,
-            check: Check::Nothing,
-            identity: None,
-            versions: Versions::Both,
-        }
-    }
-
     /// The configuration for connections, read from the files anew.
     pub(super) fn config(&self) -> Result<ClientConfig, Fault> {
         let provider = Arc::new(ring::default_provider());
@@ -89,11 +79,17 @@ impl TlsOptions {
             None => Ok(builder.with_no_client_auth()),
             Some((certificate, key)) => {
                 let chain = certificates(certificate, "client certificate")?;
-                let key = PrivateKeyDer::from_pem_slice(&read(key, "client key")?)
-                    .map_err(|_| Fault::unavailable(format!("no usable private key in {key}; it must be PEM, and not encrypted")))?;
-                builder
-                    .with_client_auth_cert(chain, key)
-                    .map_err(|error| Fault::unavailable(format!("cannot use the client certificate {certificate}: {error}")))
+                let key =
+                    PrivateKeyDer::from_pem_slice(&read(key, "client key")?).map_err(|_| {
+                        Fault::unavailable(format!(
+                            "no usable private key in {key}; it must be PEM, and not encrypted"
+                        ))
+                    })?;
+                builder.with_client_auth_cert(chain, key).map_err(|error| {
+                    Fault::unavailable(format!(
+                        "cannot use the client certificate {certificate}: {error}"
+                    ))
+                })
             }
         }
     }
@@ -155,8 +151,13 @@ impl Verifier {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(self.roots.iter().cloned());
         let algorithms = self.provider.signature_verification_algorithms.all;
-        let checked =
-            verify_server_cert_signed_by_trust_anchor(parsed, &roots, intermediates, now, algorithms);
+        let checked = verify_server_cert_signed_by_trust_anchor(
+            parsed,
+            &roots,
+            intermediates,
+            now,
+            algorithms,
+        );
         match checked {
             Err(Error::InvalidCertificate(CertificateError::Other(other)))
                 if self.roots.contains(certificate)
@@ -209,6 +210,8 @@ impl ServerCertVerifier for Verifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

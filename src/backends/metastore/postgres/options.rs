@@ -200,9 +200,13 @@ impl Reader {
             }
             "options" => self.read_options(value),
             "connect_timeout" | "timeout" => {
-                let seconds = value.trim().parse::<f64>().map_err(|_| not("a number", name))?;
-                self.connect_timeout =
-                    Duration::try_from_secs_f64(seconds).ok().filter(|limit| !limit.is_zero());
+                let seconds = value
+                    .trim()
+                    .parse::<f64>()
+                    .map_err(|_| not("a number", name))?;
+                self.connect_timeout = Duration::try_from_secs_f64(seconds)
+                    .ok()
+                    .filter(|limit| !limit.is_zero());
             }
             "target_session_attrs" => self.read_session_attributes(value, ignored)?,
             "load_balance_hosts" => {
@@ -249,9 +253,19 @@ impl Reader {
                 self.base.ssl_negotiation(SslNegotiation::Direct);
             }
             (
-                "sslcrl" | "sslcrldir" | "sslpassword" | "requirepeer" | "require_auth" | "gssencmode"
-                | "ssl_min_protocol_version" | "ssl_max_protocol_version" | "channel_binding"
-                | "sslnegotiation" | "sslsni" | "sslcertmode" | "ssl_context",
+                "sslcrl"
+                | "sslcrldir"
+                | "sslpassword"
+                | "requirepeer"
+                | "require_auth"
+                | "gssencmode"
+                | "ssl_min_protocol_version"
+                | "ssl_max_protocol_version"
+                | "channel_binding"
+                | "sslnegotiation"
+                | "sslsni"
+                | "sslcertmode"
+                | "ssl_context",
                 _,
             ) => {
                 return Err(format!(
@@ -266,7 +280,12 @@ impl Reader {
 
     /// `host`: several with commas between them, or the option more than once, each with its port.
     fn read_hosts(&mut self, value: &str, url: &DatabaseUrl) -> Result<(), String> {
-        let is_repeated = url.options.iter().filter(|(name, _)| name == "host").count() > 1;
+        let is_repeated = url
+            .options
+            .iter()
+            .filter(|(name, _)| name == "host")
+            .count()
+            > 1;
         if is_repeated || (!value.contains(',') && !value.starts_with('/')) {
             let (host, port) = match value.rsplit_once(':') {
                 // An IPv6 address has more than one colon.
@@ -326,14 +345,19 @@ impl Reader {
     }
 
     fn read_keepalives(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let number = value.trim().parse::<u32>().map_err(|_| not("a number", name))?;
+        let number = value
+            .trim()
+            .parse::<u32>()
+            .map_err(|_| not("a number", name))?;
         let seconds = Duration::from_secs(number.into());
         match name {
             "keepalives" => self.base.keepalives(number != 0),
             "keepalives_idle" => self.base.keepalives_idle(seconds),
             "keepalives_interval" => self.base.keepalives_interval(seconds),
             "keepalives_count" => self.base.keepalives_retries(number),
-            _ => self.base.tcp_user_timeout(Duration::from_millis(number.into())),
+            _ => self
+                .base
+                .tcp_user_timeout(Duration::from_millis(number.into())),
         };
         Ok(())
     }
@@ -345,7 +369,7 @@ impl Reader {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             _ => {
                 return Err(
-                    "the URL's options `sslcert` and `sslkey` must be given together".to_owned()
+                    "the URL's options `sslcert` and `sslkey` must be given together".to_owned(),
                 );
             }
         };
@@ -371,7 +395,8 @@ impl Reader {
         }
         if trust == Trust::System && mode != SslMode::VerifyFull {
             return Err(
-                "the URL's `sslrootcert=system` needs `sslmode=verify-full`, as in libpq".to_owned()
+                "the URL's `sslrootcert=system` needs `sslmode=verify-full`, as in libpq"
+                    .to_owned(),
             );
         }
         Ok(Options {
@@ -446,7 +471,10 @@ fn parse_mode(name: &str, value: &str) -> Result<SslMode, String> {
 fn parse_port(text: &str) -> Result<Option<u16>, String> {
     match text.trim() {
         "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| not("a number from 0 to 65535", "port")),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| not("a number from 0 to 65535", "port")),
     }
 }
 
