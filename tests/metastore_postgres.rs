@@ -1,45 +1,22 @@
 //! A real PostgreSQL, read under a role that may only `SELECT`.
 
+#[path = "support/asking.rs"]
+#[allow(dead_code)]
+mod asking;
 #[path = "support/postgres.rs"]
+#[allow(dead_code)]
 mod postgres;
 #[path = "support/servers.rs"]
+#[allow(dead_code)]
 mod servers;
 
 use std::{fs, time::Duration};
 
-use airflow_secrets::{
-    Dialect, Failure, FailureKind, Lookup, Secret, SecretsBackend, backends::MetastoreBackend,
-};
+use airflow_secrets::{Lookup, Secret, SecretsBackend, backends::MetastoreBackend};
+use asking::{assert_answers, assert_says, backend, host, unavailable};
 use futures_util::future::join_all;
-use postgres::{PASSWORD, PASSWORD_IN_URL, Postgres, TABLES, pgbouncer, url};
+use postgres::{PASSWORD_IN_URL, Postgres, TABLES, pgbouncer, url};
 use servers::free_port;
-
-fn backend(url: &str) -> MetastoreBackend {
-    MetastoreBackend::builder().url(url).build().unwrap()
-}
-
-async fn host(backend: &MetastoreBackend) -> Result<Option<String>, Failure> {
-    let answer = backend.get_connection("pg", None, Dialect::Core).await?;
-    Ok(match answer {
-        Lookup::Found { value, .. } => value.host().map(str::to_owned),
-        _ => None,
-    })
-}
-
-async fn assert_answers(backend: &MetastoreBackend) {
-    assert_eq!(host(backend).await, Ok(Some("db.example.com".to_owned())));
-}
-
-/// What the only failure says; nothing secret is in it.
-async fn unavailable(backend: &MetastoreBackend) -> String {
-    let failure = host(backend).await.unwrap_err();
-    assert_eq!(failure.kind(), FailureKind::Unavailable);
-    let shown = format!("{failure} {failure:?} {backend:?}");
-    for secret in [PASSWORD, PASSWORD_IN_URL, "marker", "test_"] {
-        assert!(!shown.contains(secret), "{secret} in {shown}");
-    }
-    failure.message().to_owned()
-}
 
 /// How many connections the role of `database` has to it.
 async fn connections(postgres: &Postgres, database: &str) -> i64 {
@@ -254,62 +231,58 @@ async fn every_fault_has_its_own_message() {
     let database = postgres.database(TABLES).await;
     let port = postgres.server.port;
     let user = format!("{database}:{PASSWORD_IN_URL}");
-    let said = |url: String, what: &'static str| async move {
-        let message = unavailable(&backend(&url)).await;
-        assert!(message.contains(what), "{what:?} is not in {message:?}");
-    };
     let dead = free_port();
-    said(
-        format!("postgresql://{user}@127.0.0.1:{dead}/{database}"),
+    assert_says(
+        &format!("postgresql://{user}@127.0.0.1:{dead}/{database}"),
         "connection refused; check host and port",
     )
     .await;
-    said(
-        format!("postgresql://{user}@no-such-host.invalid/{database}"),
+    assert_says(
+        &format!("postgresql://{user}@no-such-host.invalid/{database}"),
         "cannot connect to PostgreSQL at no-such-host.invalid:5432: ",
     )
     .await;
-    said(
-        format!("postgresql://{user}@/{database}?host=/nowhere"),
+    assert_says(
+        &format!("postgresql://{user}@/{database}?host=/nowhere"),
         "PostgreSQL at /nowhere/.s.PGSQL.5432: no such socket",
     )
     .await;
-    said(
-        format!("postgresql://{database}:marker-wrong@127.0.0.1:{port}/{database}"),
+    assert_says(
+        &format!("postgresql://{database}:marker-wrong@127.0.0.1:{port}/{database}"),
         "does not accept the user or its password",
     )
     .await;
-    said(
-        format!("postgresql://test_nobody:marker@127.0.0.1:{port}/{database}"),
+    assert_says(
+        &format!("postgresql://test_nobody:marker@127.0.0.1:{port}/{database}"),
         "does not accept the user or its password",
     )
     .await;
-    said(
-        format!("postgresql://{user}@127.0.0.1:{port}/test_none"),
+    assert_says(
+        &format!("postgresql://{user}@127.0.0.1:{port}/test_none"),
         "has no database of that name",
     )
     .await;
-    said(
-        format!("postgresql://{database}@127.0.0.1:{port}/{database}"),
+    assert_says(
+        &format!("postgresql://{database}@127.0.0.1:{port}/{database}"),
         "cannot log in",
     )
     .await;
-    said(
-        format!("postgresql://{user}@127.0.0.1:{port}/{database}?sslmode=require"),
+    assert_says(
+        &format!("postgresql://{user}@127.0.0.1:{port}/{database}?sslmode=require"),
         "no TLS with PostgreSQL at 127.0.0.1",
     )
     .await;
-    said(format!("postgresql://{user}@127.0.0.1:{port}/{database}?sslmode=verify-ca&sslrootcert=/no/ca.pem"), "cannot read the file of certificate authorities /no/ca.pem: No such file").await;
-    said(
-        format!("postgresql://{user}@127.0.0.1:{port}/postgres"),
+    assert_says(&format!("postgresql://{user}@127.0.0.1:{port}/{database}?sslmode=verify-ca&sslrootcert=/no/ca.pem"), "cannot read the file of certificate authorities /no/ca.pem: No such file").await;
+    assert_says(
+        &format!("postgresql://{user}@127.0.0.1:{port}/postgres"),
         "has no table `connection` where it was looked for",
     )
     .await;
 
     let revoke = format!("REVOKE SELECT ON connection FROM {database}");
     postgres.execute(&database, &revoke).await;
-    said(
-        postgres.url(&database),
+    assert_says(
+        &postgres.url(&database),
         "does not let this user read the table `connection`; GRANT SELECT",
     )
     .await;

@@ -145,7 +145,8 @@ fn a_value_that_cannot_be_read_is_named_with_its_place() {
     assert_eq!(
         settings.sql_alchemy_schema().unwrap_err().to_string(),
         format!(
-            "[database] sql_alchemy_schema ({file}:5): it refers to %(hunter3)s, which is not set there"
+            "[database] sql_alchemy_schema ({file}:5): it refers with %(name)s to what is not set \
+             there; a '%' that is part of the value must be written '%%'"
         )
     );
     assert_eq!(

@@ -164,7 +164,7 @@ pub(crate) fn pgbouncer(postgres: &Postgres, roles: &[&str]) -> Server {
         .collect::<String>();
     let settings = format!(
         "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
-         listen_port={port}\nunix_socket_dir=\nauth_type=scram-sha-256\nauth_file={}\n\
+         listen_port={port}\nunix_socket_dir=\nauth_type=md5\nauth_file={}\n\
          pool_mode=transaction\ndefault_pool_size=1\nmax_client_conn=200\n\
          server_reset_query=DISCARD ALL\n",
         postgres.server.port,

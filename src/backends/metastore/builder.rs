@@ -171,6 +171,10 @@ fn driver(
         Engine::Postgres => Ok(Arc::new(super::postgres::Postgres::from_url(
             url, schema, limits, ignored,
         )?)),
+        #[cfg(feature = "mysql")]
+        Engine::MySql => Ok(Arc::new(super::mysql::MySql::from_url(
+            url, schema, limits, ignored,
+        )?)),
         #[allow(unreachable_patterns)]
         engine => {
             let feature = match engine {

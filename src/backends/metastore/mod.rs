@@ -6,6 +6,8 @@
 mod builder;
 mod driver;
 mod fernet;
+#[cfg(feature = "mysql")]
+mod mysql;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod pool;
 #[cfg(feature = "postgres")]

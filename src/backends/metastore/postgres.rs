@@ -231,10 +231,9 @@ fn connect_fault(error: &Error, host: &Host, mode: Mode) -> Fault {
                 "{host} closed the connection while logging in; does it speak PostgreSQL, and on \
                  this port?"
             ),
-            (None, Some(cause)) if error.to_string().contains("authentication") => {
-                format!("cannot log in at {host}: {cause}")
-            }
-            _ => format!("cannot connect to {host}: {error}"),
+            // The driver's own words, such as that there is no password.
+            (None, Some(cause)) => format!("cannot log in at {host}: {cause}"),
+            (None, None) => format!("cannot connect to {host}: {error}"),
         });
     };
     let code = answer.code();

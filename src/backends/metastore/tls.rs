@@ -57,16 +57,6 @@ pub(super) enum Versions {
 }
 
 impl TlsOptions {
-    /// TLS without a look at the certificate.
-    pub(super) fn unchecked() -> Self {
-        Self {
-            trust: Trust::Unset,
-            check: Check::Nothing,
-            identity: None,
-            versions: Versions::Both,
-        }
-    }
-
     /// The configuration for connections, read from the files anew.
     pub(super) fn config(&self) -> Result<ClientConfig, Fault> {
         let provider = Arc::new(ring::default_provider());

@@ -11,6 +11,8 @@ use crate::Secret;
 #[derive(Clone)]
 pub(super) struct DatabaseUrl {
     pub(super) engine: Engine,
+    /// The driver that the URL names for SQLAlchemy, such as `psycopg2`.
+    pub(super) driver: Option<String>,
     pub(super) username: Option<Secret>,
     pub(super) password: Option<Secret>,
     pub(super) host: Option<String>,
@@ -70,7 +72,11 @@ impl DatabaseUrl {
         {
             return Err(UrlError::NotAUrl);
         }
-        let engine = match name.split('+').next().unwrap_or_default() {
+        let (engine, driver) = match name.split_once('+') {
+            None => (name, None),
+            Some((engine, driver)) => (engine, Some(driver.to_owned())),
+        };
+        let engine = match engine {
             "sqlite" => Engine::Sqlite,
             "postgresql" | "postgres" => Engine::Postgres,
             "mysql" | "mariadb" => Engine::MySql,
@@ -107,6 +113,7 @@ impl DatabaseUrl {
         }
         Ok(Self {
             engine,
+            driver,
             username: username.filter(|name| !name.is_empty()).map(secret),
             password: password.filter(|password| !password.is_empty()).map(secret),
             host: host.map(str::to_owned),
