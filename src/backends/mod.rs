@@ -1,1 +1,4 @@
 //! One room per source of secrets.
+
+#[cfg(feature = "vault")]
+pub mod vault;
