@@ -1,0 +1,135 @@
+//! `json.dumps`.
+
+use std::slice;
+
+use super::{Text, Value};
+use crate::connection::python::{Sink, split_run};
+
+/// Writes `json.dumps(value)`: `, ` and `: ` between, ASCII only.
+pub(in crate::connection) fn dump(value: &Value<'_>, out: &mut dyn Sink) {
+    let mut open = Vec::new();
+    start_value(value, &mut open, out);
+    while let Some(container) = open.last_mut() {
+        let (next, is_first, end) = container.next();
+        let Some((key, value)) = next else {
+            out.push(end);
+            open.pop();
+            continue;
+        };
+        if !is_first {
+            out.push(", ");
+        }
+        if let Some(key) = key {
+            string(key, out);
+            out.push(": ");
+        }
+        start_value(value, &mut open, out);
+    }
+}
+
+/// An array or object that is being written.
+enum Open<'v, 'a> {
+    Array(slice::Iter<'v, Value<'a>>, bool),
+    Object(slice::Iter<'v, (Text<'a>, Value<'a>)>, bool),
+}
+
+impl<'v, 'a> Open<'v, 'a> {
+    /// The next key and value, whether it is the first, and what stands at the end.
+    #[allow(clippy::type_complexity)]
+    fn next(&mut self) -> (Option<(Option<&'v str>, &'v Value<'a>)>, bool, &'static str) {
+        match self {
+            Self::Array(items, is_first) => {
+                let is_first = std::mem::replace(is_first, false);
+                (items.next().map(|value| (None, value)), is_first, "]")
+            }
+            Self::Object(members, is_first) => {
+                let is_first = std::mem::replace(is_first, false);
+                let next = members.next();
+                (
+                    next.map(|(key, value)| (Some(&**key), value)),
+                    is_first,
+                    "}",
+                )
+            }
+        }
+    }
+}
+
+fn start_value<'v, 'a>(value: &'v Value<'a>, open: &mut Vec<Open<'v, 'a>>, out: &mut dyn Sink) {
+    match value {
+        Value::Null => out.push("null"),
+        Value::Bool(true) => out.push("true"),
+        Value::Bool(false) => out.push("false"),
+        Value::Int(digits) => out.push(digits),
+        Value::Float(value) => float(*value, out),
+        Value::String(text) => string(text, out),
+        Value::Array(items) => {
+            out.push("[");
+            open.push(Open::Array(items.iter(), true));
+        }
+        Value::Object(members) => {
+            out.push("{");
+            open.push(Open::Object(members.iter(), true));
+        }
+    }
+}
+
+/// Writes `repr(value)` of a finite number.
+fn float(value: f64, out: &mut dyn Sink) {
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..16).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            out.push(digits);
+            out.push(&format!("e{sign}{:02}", exponent.unsigned_abs()));
+        }
+        _ => {
+            let decimal = value.to_string();
+            out.push(&decimal);
+            if !decimal.contains('.') {
+                out.push(".0");
+            }
+        }
+    }
+}
+
+fn string(text: &str, out: &mut dyn Sink) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    out.push("\"");
+    let mut rest = text;
+    loop {
+        let (plain, tail) = split_run(rest, is_plain);
+        if !plain.is_empty() {
+            out.push(plain);
+        }
+        let mut tail = tail.chars();
+        let Some(c) = tail.next() else { break };
+        match c {
+            '"' => out.push("\\\""),
+            '\\' => out.push("\\\\"),
+            '\n' => out.push("\\n"),
+            '\r' => out.push("\\r"),
+            '\t' => out.push("\\t"),
+            '\u{8}' => out.push("\\b"),
+            '\u{c}' => out.push("\\f"),
+            _ => c
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .for_each(|&unit| code_unit(unit, out)),
+        }
+        rest = tail.as_str();
+    }
+    out.push("\"");
+}
+
+fn code_unit(unit: u16, out: &mut dyn Sink) {
+    const HEX: [&str; 16] = [
+        "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f",
+    ];
+    out.push("\\u");
+    for shift in [12, 8, 4, 0] {
+        let nibble = usize::from(unit >> shift & 0xf);
+        out.push(HEX.get(nibble).copied().unwrap_or_default());
+    }
+}

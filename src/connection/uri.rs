@@ -1,0 +1,250 @@
+//! The connection URI, in and out.
+
+use super::{
+    Connection, ConnectionError, Dialect, Fields, extra,
+    python::{
+        Sink, Text,
+        json::{self, Object, ParseError, Value},
+        percent::{quote, quote_plus, unquote},
+        url::{self, Netloc, SplitUrl},
+        written,
+    },
+};
+use crate::Secret;
+
+/// The query parameter that holds all of `extra`, and of the connection's JSON what no query can.
+const EXTRA_KEY: &str = "__extra__";
+
+/// Reads a URI as `Connection(uri=…)` (core) or `Connection.from_uri` (Task SDK) does.
+pub(super) fn from_uri(uri: &str, dialect: Dialect) -> Result<Fields, ConnectionError> {
+    if uri.is_empty() && dialect == Dialect::Core {
+        // The core takes an empty URI as none given.
+        return Ok(Fields::default());
+    }
+    let protocols = uri
+        .split(':')
+        .skip(1)
+        .filter(|after| after.starts_with("//"))
+        .count();
+    if protocols > 2 {
+        return Err(ConnectionError::Uri("`://` stands in it more than twice"));
+    }
+    let cleaned = url::clean(uri);
+    let whole = url::split(&cleaned).map_err(ConnectionError::Uri)?;
+    let conn_type = normalize_conn_type(&whole.scheme);
+    let scheme = format_scheme(&whole.scheme);
+    if protocols == 1 && uri.starts_with(&scheme) {
+        // What follows the scheme is already split.
+        return fields(conn_type, None, &whole, dialect);
+    }
+    let host_has_protocol = protocols == 2;
+    let rest = Text::from(uri.replace(&scheme, if host_has_protocol { "" } else { "//" }));
+    if host_has_protocol {
+        let protocol = rest.split_once("://").map_or(&*rest, |(before, _)| before);
+        if protocol.contains(['@', ':']) {
+            return Err(ConnectionError::Uri(
+                "the protocol of the host holds a `@` or `:`",
+            ));
+        }
+    }
+    let cleaned = url::clean(&rest);
+    let parts = url::split(&cleaned).map_err(ConnectionError::Uri)?;
+    let protocol = host_has_protocol.then_some(&*parts.scheme);
+    fields(conn_type, protocol, &parts, dialect)
+}
+
+fn format_scheme(scheme: &str) -> String {
+    [scheme, "://"].concat()
+}
+
+/// `Connection._normalize_conn_type`.
+pub(super) fn normalize_conn_type(conn_type: &str) -> String {
+    if conn_type == "postgresql" {
+        "postgres".to_owned()
+    } else {
+        conn_type.replace('-', "_")
+    }
+}
+
+fn fields(
+    conn_type: String,
+    protocol: Option<&str>,
+    parts: &SplitUrl<'_>,
+    dialect: Dialect,
+) -> Result<Fields, ConnectionError> {
+    let (login, password) = parts.netloc.user_info();
+    let password = password.map(|password| Secret::from(&*unquote(password)));
+    let mut path = parts.path.chars();
+    path.next();
+    Ok(Fields {
+        conn_type: Some(conn_type),
+        description: None,
+        host: Some(host(protocol, parts.netloc)),
+        login: login.map(|login| unquote(login).to_owned()),
+        password: password.filter(|password| !is_dropped(password, dialect)),
+        schema: Some(unquote(path.as_str()).to_owned()),
+        port: parts.netloc.port().map_err(ConnectionError::Uri)?,
+        extra: extra_of_query(parts.query, dialect)?,
+    })
+}
+
+/// The core does not keep an empty password.
+pub(super) fn is_dropped(password: &Secret, dialect: Dialect) -> bool {
+    dialect == Dialect::Core && password.is_empty()
+}
+
+fn host(protocol: Option<&str>, netloc: Netloc<'_>) -> String {
+    let mut host = netloc.hostname();
+    if host.contains('/') {
+        // A path to a socket keeps its letters as they are, and what looks like a port is none.
+        let host_info = netloc.after_user_info();
+        host = unquote(
+            host_info
+                .split_once(':')
+                .map_or(host_info, |(host, _)| host),
+        );
+    }
+    match protocol {
+        Some(protocol) if !protocol.is_empty() && !host.is_empty() => {
+            [protocol, "://", &*host].concat()
+        }
+        _ => host.to_owned(),
+    }
+}
+
+fn extra_of_query(query: &str, dialect: Dialect) -> Result<Option<Secret>, ConnectionError> {
+    if query.is_empty() {
+        return Ok(None);
+    }
+    let mut query = url::query_pairs(query)
+        .map(|(key, value)| (key, Value::String(value)))
+        .collect::<Object<'_>>();
+    if let Some(text) = query.take(EXTRA_KEY).and_then(Value::into_text) {
+        extra::check(&text, dialect)?;
+        return Ok(Some(Secret::from(&*text)));
+    }
+    let members = query.iter().map(|(key, value)| {
+        let Value::String(text) = value else {
+            return Ok((Text::Borrowed(key), Value::Null));
+        };
+        let value = match dialect {
+            Dialect::Core => read_as_json(text)?,
+            Dialect::TaskSdk => Value::String(Text::Borrowed(text)),
+        };
+        Ok((Text::Borrowed(key), value))
+    });
+    let members = members.collect::<Result<Object<'_>, ParseError>>();
+    let members = members.map_err(|error| ConnectionError::field("extra", error.problem()))?;
+    let value = Value::Object(members);
+    Ok(Some(written(|out| json::dump(&value, out))))
+}
+
+/// The JSON value that `text` is, or else `text`.
+fn read_as_json(text: &str) -> Result<Value<'_>, ParseError> {
+    // One level is left for the object that the value becomes a member of.
+    match json::parse(text, json::MAX_DEPTH - 1) {
+        Ok(parsed) => parsed.strict(),
+        Err(ParseError::Syntax) => Ok(Value::String(Text::Borrowed(text))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a URI as `Connection.get_uri` does.
+pub(super) fn get_uri(connection: &Connection) -> Secret {
+    let extra = connection.extra().map(Secret::expose);
+    let extra = extra.filter(|extra| !extra.is_empty());
+    let query = extra.and_then(flat_query);
+    written(|out| write_uri(connection, extra, query.as_ref(), out))
+}
+
+/// `extra` as an object of texts only, which can be a query as it is.
+fn flat_query(extra: &str) -> Option<Object<'_>> {
+    match json::parse(extra, json::MAX_DEPTH).ok()?.lenient() {
+        Value::Object(members) if !members.is_empty() && members.is_flat() => Some(members),
+        _ => None,
+    }
+}
+
+fn write_uri(
+    connection: &Connection,
+    extra: Option<&str>,
+    query: Option<&Object<'_>>,
+    out: &mut dyn Sink,
+) {
+    let fields = &connection.fields;
+    let conn_type = fields.conn_type.as_deref();
+    if let Some(conn_type) = conn_type.filter(|conn_type| !conn_type.is_empty()) {
+        write_scheme(conn_type, out);
+        out.push(":");
+    }
+    out.push("//");
+    let host = fields.host.as_deref().unwrap_or_default();
+    let host = match host.split_once("://") {
+        // A protocol that the scheme already tells is taken as a part of the host.
+        Some((protocol, host)) if Some(protocol) != conn_type => {
+            if !protocol.is_empty() {
+                out.push(protocol);
+                out.push("://");
+            }
+            host
+        }
+        _ => host,
+    };
+    let login = fields.login.as_deref().unwrap_or_default();
+    let has_user_info = !login.is_empty() || fields.password.is_some();
+    if has_user_info {
+        quote(login, out);
+        if let Some(password) = &fields.password {
+            out.push(":");
+            quote(password.expose(), out);
+        }
+        out.push("@");
+    }
+    quote(host, out);
+    if let Some(port) = fields.port.filter(|&port| port != 0) {
+        if host.is_empty() && !has_user_info {
+            out.push("@");
+        }
+        out.push(":");
+        out.push(&port.to_string());
+    }
+    let schema = fields.schema.as_deref().unwrap_or_default();
+    if !schema.is_empty() {
+        out.push("/");
+        quote(schema, out);
+    }
+    if let Some(extra) = extra {
+        out.push(if schema.is_empty() { "/?" } else { "?" });
+        match query {
+            Some(query) => write_query(query, out),
+            None => {
+                out.push(EXTRA_KEY);
+                out.push("=");
+                quote_plus(extra, out);
+            }
+        }
+    }
+}
+
+/// `conn_type.lower().replace("_", "-")`
+fn write_scheme(conn_type: &str, out: &mut dyn Sink) {
+    let scheme = super::python::text::lower(conn_type);
+    if scheme.contains('_') {
+        out.push(&scheme.replace('_', "-"));
+    } else {
+        out.push(&scheme);
+    }
+}
+
+fn write_query(query: &Object<'_>, out: &mut dyn Sink) {
+    let mut separator = "";
+    for (key, value) in query.iter() {
+        if let Value::String(value) = value {
+            out.push(separator);
+            quote_plus(key, out);
+            out.push("=");
+            quote_plus(value, out);
+            separator = "&";
+        }
+    }
+}
