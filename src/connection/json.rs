@@ -205,3 +205,15 @@ pub(super) fn as_json(connection: &Connection) -> Result<Secret, ConnectionError
     let document = Value::Object(members.collect());
     Ok(written(|out| json::dump(&document, out)))
 }
+
+/// `text`, any JSON value, as Python reads and writes it: `json.dumps(json.loads(text))`.
+///
+/// # Errors
+/// When it is no JSON, or holds what no Rust text can.
+#[cfg(feature = "vault")]
+pub(crate) fn normal_json(text: &str) -> Result<Secret, ConnectionError> {
+    match json::parse(text, json::MAX_DEPTH).and_then(json::Parsed::strict) {
+        Ok(value) => Ok(written(|out| json::dump(&value, out))),
+        Err(error) => Err(ConnectionError::Json(error.problem())),
+    }
+}

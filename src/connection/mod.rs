@@ -9,6 +9,8 @@ mod uri;
 use std::fmt;
 
 pub use error::ConnectionError;
+#[cfg(feature = "vault")]
+pub(crate) use json::normal_json;
 
 use crate::Secret;
 

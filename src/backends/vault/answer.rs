@@ -209,7 +209,7 @@ pub(super) fn auth(body: &[u8]) -> Result<Auth, Failure> {
     Ok(envelope.auth)
 }
 
-/// The secret_id that a wrapping token held, from the answer to its unwrapping.
+/// The `secret_id` that a wrapping token held, from the answer to its unwrapping.
 pub(super) fn unwrapped_secret_id(body: &[u8]) -> Option<Secret> {
     #[derive(Deserialize)]
     struct Data {

@@ -23,7 +23,11 @@ pub(super) struct Location {
 /// The arguments of `bao kv get` (and `vault kv get`), quoted for a shell where they need it.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let end_of_options = if self.path.starts_with('-') { "-- " } else { "" };
+        let end_of_options = if self.path.starts_with('-') {
+            "-- "
+        } else {
+            ""
+        };
         write!(
             f,
             "-mount={} {end_of_options}{}",
@@ -121,7 +125,9 @@ impl Layout {
         }
         let team = team.filter(|_| teams_have_paths);
         if team.is_some_and(|team| team.contains('/') || check_segment(team).is_err()) {
-            return Err(SkipReason::Team("the team's name is no path segment".into()));
+            return Err(SkipReason::Team(
+                "the team's name is no path segment".into(),
+            ));
         }
         self.locate_below(base_paths, id, team)
     }
@@ -201,7 +207,10 @@ mod tests {
     }
 
     fn bases(paths: &[&str]) -> Vec<String> {
-        paths.iter().map(|path| from_setting(path).unwrap()).collect()
+        paths
+            .iter()
+            .map(|path| from_setting(path).unwrap())
+            .collect()
     }
 
     #[test]
@@ -223,7 +232,11 @@ mod tests {
     fn each_base_path_is_a_place_in_the_order_given() {
         assert_eq!(
             keys(fixed().locate(&bases(&["a", "", "b/c/"]), "pg", None)),
-            ["-mount=airflow a/pg", "-mount=airflow pg", "-mount=airflow b/c/pg"]
+            [
+                "-mount=airflow a/pg",
+                "-mount=airflow pg",
+                "-mount=airflow b/c/pg"
+            ]
         );
     }
 
@@ -253,7 +266,9 @@ mod tests {
 
     #[test]
     fn ids_that_would_leave_their_prefix_are_refused() {
-        for id in ["..", "../x", "a/../b", "a/./b", "a//b", "/a", "a/", "", "a\nb", "a/\u{7f}"] {
+        for id in [
+            "..", "../x", "a/../b", "a/./b", "a//b", "/a", "a/", "", "a\nb", "a/\u{7f}",
+        ] {
             assert!(
                 matches!(
                     fixed().locate(&bases(&["c"]), id, None),
