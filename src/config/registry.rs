@@ -21,6 +21,22 @@ pub struct BackendSetup<'a> {
     pub warnings: &'a mut Vec<Warning>,
 }
 
+impl<'a> BackendSetup<'a> {
+    /// What a backend is made from, outside of a multi-team deployment.
+    pub fn new(
+        kwargs: Kwargs,
+        environment: &'a Environment,
+        warnings: &'a mut Vec<Warning>,
+    ) -> Self {
+        Self {
+            kwargs,
+            environment,
+            multi_team: false,
+            warnings,
+        }
+    }
+}
+
 /// Makes a backend from settings. It connects to nothing: that waits for the first lookup.
 pub type BackendFactory = Arc<
     dyn Fn(BackendSetup<'_>) -> Result<Arc<dyn SecretsBackend>, ConfigurationError> + Send + Sync,

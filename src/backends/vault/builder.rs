@@ -64,7 +64,8 @@ impl<T> Given<T> {
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools)] // Each is an option of its own.
 pub struct VaultBackendBuilder {
-    pub(super) url: Option<Given<String>>,
+    /// May hold a password.
+    pub(super) url: Option<Given<Secret>>,
     pub(super) login: Option<Given<Login>>,
     pub(super) connections_path: Given<Vec<String>>,
     pub(super) variables_path: Given<Vec<String>>,
@@ -120,7 +121,7 @@ impl VaultBackendBuilder {
     /// The address of Vault, such as `https://vault.example.com:8200`. Without it, `VAULT_ADDR` of
     /// the [`environment`](Self::environment), else `http://localhost:8200`.
     #[must_use]
-    pub fn url(mut self, url: impl Into<String>) -> Self {
+    pub fn url(mut self, url: impl Into<Secret>) -> Self {
         self.url = Some(Given::from_code("url", url.into()));
         self
     }
@@ -352,11 +353,15 @@ impl VaultBackendBuilder {
     fn address(&self) -> Result<Address, ConfigurationError> {
         let from_environment = || {
             let url = self.environment.get("VAULT_ADDR")?;
-            Some(Given::new("VAULT_ADDR", "the environment", url.to_owned()))
+            Some(Given::new(
+                "VAULT_ADDR",
+                "the environment",
+                Secret::from(url),
+            ))
         };
         let url = self.url.clone().or_else(from_environment);
-        let url = url.unwrap_or_else(|| Given::from_code("url", DEFAULT_URL.to_owned()));
-        Address::parse(&url.value).map_err(|why| url.error(why))
+        let url = url.unwrap_or_else(|| Given::from_code("url", DEFAULT_URL.into()));
+        Address::parse(url.value.expose()).map_err(|why| url.error(why))
     }
 
     fn client(&self, address: Address) -> Result<Client, ConfigurationError> {

@@ -30,7 +30,16 @@ impl VaultBackendBuilder {
             return Err(variable.error("cannot be honoured: use the server's own name in the URL"));
         }
         if let Some(address) = cli.get("ADDR") {
-            self.url = Some(address);
+            let Given {
+                value,
+                setting,
+                origin,
+            } = address;
+            self.url = Some(Given {
+                value: value.into(),
+                setting,
+                origin,
+            });
         }
         if let Some(login) = cli.login() {
             self.login = Some(login);

@@ -3,6 +3,7 @@
 use std::{error::Error as _, fmt, future::Future, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+use percent_encoding::percent_decode_str;
 use reqwest::{
     Response, StatusCode, Url,
     header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
@@ -44,6 +45,14 @@ impl Address {
 
     pub(super) fn url(&self) -> &Url {
         &self.0
+    }
+
+    fn user_info(&self) -> Option<(Secret, Secret)> {
+        let decoded =
+            |text: &str| Secret::from(percent_decode_str(text).decode_utf8_lossy().as_ref());
+        let (name, password) = (self.0.username(), self.0.password());
+        let is_given = !name.is_empty() || password.is_some();
+        is_given.then(|| (decoded(name), decoded(password.unwrap_or_default())))
     }
 
     pub(super) fn is_https(&self) -> bool {
@@ -93,7 +102,11 @@ pub(super) struct ClientSettings {
 #[derive(Debug)]
 pub(super) struct Client {
     settings: ClientSettings,
+    /// What all URLs begin with.
     base: String,
+    /// The name and password that the address holds, for a proxy that stands before Vault. They
+    /// are kept out of URLs, which libraries log.
+    basic_auth: Option<(Secret, Secret)>,
     headers: HeaderMap,
     slots: Semaphore,
     http: OnceCell<reqwest::Client>,
@@ -141,11 +154,10 @@ impl Client {
                 .map_err(|_| "holds a character that cannot be sent")?;
             headers.insert(NAMESPACE, namespace);
         }
-        let mut base = settings.address.url().to_string();
-        base.truncate(base.trim_end_matches('/').len());
-        base.push_str("/v1/");
+        let base = format!("{}/v1/", settings.address);
         Ok(Self {
             base,
+            basic_auth: settings.address.user_info(),
             headers,
             slots: Semaphore::new(settings.max_concurrent_requests),
             http: OnceCell::new(),
@@ -228,10 +240,14 @@ impl Client {
     ) -> Result<(StatusCode, Vec<u8>), Trouble> {
         let request = self.request(request, token).map_err(Trouble::lasting)?;
         let http = self.http().await.map_err(Trouble::lasting)?;
+        let mut request = reqwest::RequestBuilder::from_parts(http.clone(), request);
+        if let Some((name, password)) = &self.basic_auth {
+            request = request.basic_auth(name.expose(), Some(password.expose()));
+        }
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await;
-        let response = http
-            .execute(request)
+        let response = request
+            .send()
             .await
             .map_err(|error| self.no_answer(&error))?;
         let status = response.status();

@@ -174,7 +174,7 @@ impl Taker {
     fn wire(&mut self, builder: &mut VaultBackendBuilder) -> Result<(), ConfigurationError> {
         if let Some(kwarg) = self.kwargs.take("url") {
             let url = kwarg.text_or_null()?.filter(|url| !url.is_empty());
-            builder.url = url.map(|url| given(&kwarg, url));
+            builder.url = url.map(|url| given(&kwarg, url.into()));
         }
         if let Some(kwarg) = self.kwargs.take("verify") {
             builder.tls.roots = roots(&kwarg)?;

@@ -300,26 +300,26 @@ impl VaultAuthority {
         if status.is_success() {
             return Ok(grant(answer::auth(&body)?));
         }
+        Err(self.refused(status))
+    }
+
+    fn refused(&self, status: StatusCode) -> Failure {
         let mount = self.login.mount();
-        Err(match status {
-            StatusCode::NOT_FOUND => Failure::new(
-                FailureKind::Configuration,
-                format!(
-                    "no login method is mounted at auth/{mount}: check \"auth_mount_point\" and \
-                     \"namespace\""
-                ),
-            ),
-            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Failure::new(
-                    FailureKind::AccessDenied,
-                    format!(
-                        "the login at auth/{mount} was refused: check {}",
-                        self.login.method.what_to_check()
-                    ),
-                )
+        let refused = |check: &str| {
+            let message = format!("the login at auth/{mount} was refused: check {check}");
+            Failure::new(FailureKind::AccessDenied, message)
+        };
+        match status {
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => {
+                refused(self.login.method.what_to_check())
             }
+            // Vault tells strangers nothing about its mounts: 403 is also for those that are not.
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => refused(&format!(
+                "{}; and \"auth_mount_point\", since nothing may be mounted there",
+                self.login.method.what_to_check()
+            )),
             status => self.client.unexpected(status),
-        })
+        }
     }
 
     async fn secret_id(&self, secret_id: &SecretId) -> Result<String, Failure> {

@@ -98,7 +98,7 @@ async fn name(keeper: &TokenKeeper) -> String {
 
 /// Lets time pass in small steps, so that each task runs when it is due.
 async fn pass(time: Duration) {
-    let step = Duration::from_millis(50);
+    let step = (time / 500).max(Duration::from_millis(10));
     let mut left = time;
     while left > Duration::ZERO {
         advance(step.min(left)).await;
