@@ -3,11 +3,13 @@
 #[path = "../support"]
 mod support {
     pub(crate) mod certificates;
+    pub(crate) mod login_servers;
     pub(crate) mod openbao;
     pub(crate) mod process;
     pub(crate) mod wire;
 }
 
+mod directory_logins;
 mod faults;
 mod ids;
 mod logins;

@@ -157,7 +157,7 @@ mod tests {
         ])
         .unwrap();
         for part in [
-            "https://bao:8200",
+            "setting: \"BAO_ADDR\"",
             "\"team\"",
             "At(\"/ca.pem\")",
             "timeout: 7s",
