@@ -160,6 +160,8 @@ pub enum SkipReason {
     NotOffered,
     /// The setting that says where this kind of secret lives is absent or `null`.
     NoPrefix,
+    /// Nothing is configured that could be asked.
+    NotConfigured(Cow<'static, str>),
     /// The id does not match the backend's lookup pattern.
     Pattern,
     /// The id cannot be a name in that system, or would leave its prefix there.
@@ -173,6 +175,7 @@ impl fmt::Display for SkipReason {
         match self {
             Self::NotOffered => f.write_str("not offered by this backend"),
             Self::NoPrefix => f.write_str("not configured: no prefix, path or file"),
+            Self::NotConfigured(what) => write!(f, "not configured: {what}"),
             Self::Pattern => f.write_str("the id does not match the lookup pattern"),
             Self::InvalidId(why) => write!(f, "invalid id: {why}"),
             Self::Team(why) => write!(f, "refused for teams: {why}"),

@@ -38,6 +38,14 @@ pub enum Error {
         /// What each source did.
         report: Report,
     },
+    /// A source lacks a setting it needs, or has a wrong one, and none of the others has it.
+    #[error("{asked} could not be looked up for want of a setting: {report}")]
+    Misconfigured {
+        /// What was asked for.
+        asked: Asked,
+        /// What each source did.
+        report: Report,
+    },
     /// No source could hold this id.
     #[error("{asked}: invalid id: {reason}")]
     InvalidId {
@@ -49,6 +57,35 @@ pub enum Error {
     /// A setting is missing or wrong.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
+}
+
+impl Error {
+    /// The error in one word: `not_found`, `unavailable`, `access_denied`, `invalid_value`,
+    /// `invalid_id` or `configuration`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not_found",
+            Self::Unavailable { .. } => "unavailable",
+            Self::AccessDenied { .. } => "access_denied",
+            Self::InvalidValue { .. } => "invalid_value",
+            Self::InvalidId { .. } => "invalid_id",
+            Self::Misconfigured { .. } | Self::Configuration(_) => "configuration",
+        }
+    }
+
+    /// What each source did, where any was asked.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        match self {
+            Self::NotFound { report, .. }
+            | Self::Unavailable { report, .. }
+            | Self::AccessDenied { report, .. }
+            | Self::InvalidValue { report, .. }
+            | Self::Misconfigured { report, .. } => Some(report),
+            Self::InvalidId { .. } | Self::Configuration(_) => None,
+        }
+    }
 }
 
 /// A setting that is missing or wrong: which, where it came from, and what to do.

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::Secret;
+use crate::{ConfigurationError, Secret};
 
 /// A snapshot of environment variables. Cheap to clone. `Debug` prints names, never values.
 ///
@@ -47,6 +47,65 @@ impl Environment {
             variables: Arc::new(unicode),
             not_unicode: Arc::new(not_unicode),
         }
+    }
+
+    /// This environment with the variables of a `.env` file below it: what is set here already
+    /// stays as it is. `file` names the file in errors, `text` is what it holds.
+    ///
+    /// The text is read as container tools read it (`docker run --env-file`): a variable a line,
+    /// `NAME=VALUE`, the value as it stands up to the line's end, quotes and `$` included; blank
+    /// lines and lines that start with `#` are passed over; of two lines with one name the last
+    /// counts; a name without `=` passes on what is set here, which changes nothing.
+    ///
+    /// ```
+    /// use airflow_secrets::Environment;
+    ///
+    /// let process = Environment::from_iter([("A", "process")]);
+    /// let env = process.with_env_file_below(".env", "A=file\n# B=no\nC='x' # y\n")?;
+    /// assert_eq!(env.get("A"), Some("process"));
+    /// assert_eq!(env.get("B"), None);
+    /// assert_eq!(env.get("C"), Some("'x' # y"));
+    /// # Ok::<(), airflow_secrets::ConfigurationError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When a line has no name, or white space in its name; with its number.
+    pub fn with_env_file_below(&self, file: &str, text: &str) -> Result<Self, ConfigurationError> {
+        let mut below = HashMap::new();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        for (index, line) in text.split('\n').enumerate() {
+            let line = line.strip_suffix('\r').unwrap_or(line).trim_start();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (name, value) = match line.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (line, None),
+            };
+            let problem = if name.is_empty() {
+                "there is no name before the '='"
+            } else if name.contains(char::is_whitespace) {
+                "there is white space in the variable's name; a line is NAME=VALUE, without \
+                 'export' and without blanks around the '='"
+            } else {
+                if let Some(value) = value {
+                    below.insert(name.to_owned(), Secret::from(value));
+                }
+                continue;
+            };
+            let origin = format!("{file}:{}", index + 1);
+            return Err(ConfigurationError::new("env file", origin, problem));
+        }
+        below.retain(|name, _| !self.not_unicode.contains(name));
+        below.extend(
+            self.variables
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+        Ok(Self {
+            variables: Arc::new(below),
+            not_unicode: Arc::clone(&self.not_unicode),
+        })
     }
 
     /// The value of `name`; an empty one is `Some("")`.

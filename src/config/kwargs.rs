@@ -47,6 +47,11 @@ impl Kwargs {
         self.values.insert(name.to_owned(), Kwarg { value, origin });
     }
 
+    /// The names of the arguments that nobody took yet.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
     /// Takes argument `name` out, if it was given; JSON's `null` is `Some(Value::Null)`.
     pub fn take(&mut self, name: &str) -> Option<GivenKwarg> {
         let Kwarg { value, origin } = self.values.remove(name)?;

@@ -8,6 +8,9 @@ use super::{
 };
 use crate::Secret;
 
+/// How deep `serde_json` itself reads: whoever handles its values counts on no more.
+const MAX_SERDE_DEPTH: usize = 127;
+
 fn error(error: ParseError) -> ConnectionError {
     ConnectionError::field("extra", error.problem())
 }
@@ -47,31 +50,76 @@ pub(super) fn dejson(connection: &Connection) -> Result<Value<'_>, ConnectionErr
     }
 }
 
+/// [`dejson`], with those members read as JSON that are text and JSON.
+pub(super) fn dejson_nested(connection: &Connection) -> Result<serde_json::Value, ConnectionError> {
+    let members = match dejson(connection)? {
+        Value::Object(members) => members,
+        other => return to_serde(&other),
+    };
+    let mut map = Map::new();
+    for (key, value) in members.iter() {
+        let nested = match value {
+            Value::String(text) => {
+                match json::parse(text, json::MAX_DEPTH).and_then(json::Parsed::strict) {
+                    Ok(nested) => to_serde_within(&nested, MAX_SERDE_DEPTH - 1)?,
+                    Err(ParseError::Syntax) => to_serde_within(value, MAX_SERDE_DEPTH - 1)?,
+                    Err(problem) => return Err(error(problem)),
+                }
+            }
+            value => to_serde_within(value, MAX_SERDE_DEPTH - 1)?,
+        };
+        map.insert((**key).to_owned(), nested);
+    }
+    Ok(serde_json::Value::Object(map))
+}
+
 /// The same value in `serde_json`'s type.
 pub(super) fn to_serde(value: &Value<'_>) -> Result<serde_json::Value, ConnectionError> {
-    let out_of_range =
-        || ConnectionError::field("extra", "holds a number that serde_json cannot hold");
+    to_serde_within(value, MAX_SERDE_DEPTH)
+}
+
+fn to_serde_within(value: &Value<'_>, depth: usize) -> Result<serde_json::Value, ConnectionError> {
+    let inner = || {
+        let too_deep = "nests deeper than serde_json reads (127 levels)";
+        depth
+            .checked_sub(1)
+            .ok_or_else(|| ConnectionError::field("extra", too_deep))
+    };
     Ok(match value {
         Value::Null => serde_json::Value::Null,
         Value::Bool(value) => serde_json::Value::Bool(*value),
-        Value::Int(digits) => {
-            let number = digits.parse::<Number>().map_err(|_| out_of_range())?;
-            serde_json::Value::Number(number)
-        }
-        Value::Float(value) => {
-            let number = Number::from_f64(*value).ok_or_else(out_of_range)?;
-            serde_json::Value::Number(number)
-        }
+        Value::Int(digits) => number(integer(digits))?,
+        Value::Float(value) => number(Number::from_f64(*value))?,
         Value::String(text) => serde_json::Value::String((**text).to_owned()),
         Value::Array(items) => {
-            serde_json::Value::Array(items.iter().map(to_serde).collect::<Result<_, _>>()?)
+            let depth = inner()?;
+            let items = items.iter().map(|item| to_serde_within(item, depth));
+            serde_json::Value::Array(items.collect::<Result<_, _>>()?)
         }
         Value::Object(members) => {
+            let depth = inner()?;
             let mut map = Map::new();
             for (key, value) in members.iter() {
-                map.insert((**key).to_owned(), to_serde(value)?);
+                map.insert((**key).to_owned(), to_serde_within(value, depth)?);
             }
             serde_json::Value::Object(map)
         }
     })
+}
+
+fn number(number: Option<Number>) -> Result<serde_json::Value, ConnectionError> {
+    let problem = "holds an integer beyond the range of a float";
+    let number = number.ok_or_else(|| ConnectionError::field("extra", problem))?;
+    Ok(serde_json::Value::Number(number))
+}
+
+/// The integer, or the nearest float where it has more than 64 bits.
+fn integer(digits: &str) -> Option<Number> {
+    if let Ok(integer) = digits.parse::<i64>() {
+        return Some(Number::from(integer));
+    }
+    if let Ok(integer) = digits.parse::<u64>() {
+        return Some(Number::from(integer));
+    }
+    Number::from_f64(digits.parse().ok()?)
 }

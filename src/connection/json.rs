@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use super::{
     Connection, ConnectionError, Dialect, Fields, extra,
     python::{
-        Text,
+        Text, Written,
         json::{self, Object, Value},
-        text, written,
+        text,
     },
     uri,
 };
@@ -172,48 +172,36 @@ fn extra_text(value: Option<Value<'_>>) -> Option<Secret> {
     let value = value.filter(Value::is_truthy)?;
     Some(match &value {
         Value::String(text) => Secret::from(&**text),
-        value => written(|out| json::dump(value, out)),
+        value => value.to_secret(),
     })
+}
+
+fn text_value(text: Option<&str>) -> Option<Value<'_>> {
+    text.map(|text| Value::String(Text::Borrowed(text)))
 }
 
 /// Writes a JSON object as `Connection.as_json` does.
 pub(super) fn as_json(connection: &Connection) -> Result<Secret, ConnectionError> {
     let fields = &connection.fields;
-    fn text(text: Option<&str>) -> Option<Value<'_>> {
-        text.map(|text| Value::String(Text::Borrowed(text)))
-    }
     let extra = extra::dejson(connection)?;
     let port = fields
         .port
         .map(|port| Value::Int(Cow::Owned(port.to_string())));
     let members = [
-        ("conn_type", text(fields.conn_type.as_deref())),
-        ("description", text(fields.description.as_deref())),
-        ("host", text(fields.host.as_deref())),
-        ("login", text(fields.login.as_deref())),
+        ("conn_type", text_value(fields.conn_type.as_deref())),
+        ("description", text_value(fields.description.as_deref())),
+        ("host", text_value(fields.host.as_deref())),
+        ("login", text_value(fields.login.as_deref())),
         (
             "password",
-            text(fields.password.as_ref().map(Secret::expose)),
+            text_value(fields.password.as_ref().map(Secret::expose)),
         ),
-        ("schema", text(fields.schema.as_deref())),
+        ("schema", text_value(fields.schema.as_deref())),
         ("port", port),
         ("extra", Some(extra).filter(Value::is_truthy)),
     ];
     let members = members
         .into_iter()
         .filter_map(|(key, value)| Some((Text::Borrowed(key), value?)));
-    let document = Value::Object(members.collect());
-    Ok(written(|out| json::dump(&document, out)))
-}
-
-/// `text`, any JSON value, as Python reads and writes it: `json.dumps(json.loads(text))`.
-///
-/// # Errors
-/// When it is no JSON, or holds what no Rust text can.
-#[cfg(feature = "vault")]
-pub(crate) fn normal_json(text: &str) -> Result<Secret, ConnectionError> {
-    match json::parse(text, json::MAX_DEPTH).and_then(json::Parsed::strict) {
-        Ok(value) => Ok(written(|out| json::dump(&value, out))),
-        Err(error) => Err(ConnectionError::Json(error.problem())),
-    }
+    Ok(members.collect::<Object<'_>>().to_secret())
 }

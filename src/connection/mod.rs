@@ -3,14 +3,12 @@
 mod error;
 mod extra;
 mod json;
-mod python;
+pub(crate) mod python;
 mod uri;
 
 use std::fmt;
 
 pub use error::ConnectionError;
-#[cfg(feature = "vault")]
-pub(crate) use json::normal_json;
 
 use crate::Secret;
 
@@ -133,6 +131,15 @@ impl Connection {
         Ok(Self::new(conn_id, fields))
     }
 
+    /// The connection in a row of the metadata DB. Unlike from fields, an empty password stays.
+    #[cfg(feature = "metastore")]
+    pub(crate) fn from_row(conn_id: &str, fields: Fields) -> Result<Self, ConnectionError> {
+        if let Some(extra) = &fields.extra {
+            extra::check(extra.expose(), Dialect::Core)?;
+        }
+        Ok(Self::new(conn_id, fields))
+    }
+
     fn new(conn_id: &str, fields: Fields) -> Self {
         Self {
             conn_id: conn_id.to_owned(),
@@ -214,13 +221,24 @@ impl Connection {
     /// `extra` is absent or no JSON; in the Task SDK's dialect it may be any other JSON value.
     /// The value redacts nothing.
     ///
-    /// An integer beyond 64 bits becomes what `serde_json` makes of it: the nearest float.
+    /// An integer beyond 64 bits becomes the nearest float; [`as_json`](Self::as_json) keeps its
+    /// digits.
     ///
     /// # Errors
-    /// [`ConnectionError::Field`] when `extra` holds an integer beyond a float's range, or, in the
-    /// Task SDK's dialect only, NaN, an infinity or an unpaired surrogate.
+    /// [`ConnectionError::Field`] when `extra` holds an integer beyond a float's range, nests
+    /// deeper than `serde_json` reads (127 levels), or, in the Task SDK's dialect only, holds NaN,
+    /// an infinity or an unpaired surrogate.
     pub fn extra_dejson(&self) -> Result<serde_json::Value, ConnectionError> {
         extra::to_serde(&extra::dejson(self)?)
+    }
+
+    /// [`extra_dejson`](Self::extra_dejson), where each member that is a text and JSON in itself
+    /// is read too, one level deep: the core's `Connection.get_extra_dejson(nested=True)`.
+    ///
+    /// # Errors
+    /// As [`extra_dejson`](Self::extra_dejson), for the nested JSON as well.
+    pub fn extra_dejson_nested(&self) -> Result<serde_json::Value, ConnectionError> {
+        extra::dejson_nested(self)
     }
 }
 

@@ -1,13 +1,15 @@
 //! The connection URI, in and out.
 
+use memchr::memchr_iter;
+
 use super::{
     Connection, ConnectionError, Dialect, Fields, extra,
     python::{
-        Sink, Text,
-        json::{self, Object, ParseError, Value},
+        Sink, Text, Written, contains,
+        json::{self, Dict, Object, ParseError, Value},
         percent::{quote, quote_plus, unquote},
+        split_once,
         url::{self, Netloc, SplitUrl},
-        written,
     },
 };
 use crate::Secret;
@@ -21,26 +23,24 @@ pub(super) fn from_uri(uri: &str, dialect: Dialect) -> Result<Fields, Connection
         // The core takes an empty URI as none given.
         return Ok(Fields::default());
     }
-    let protocols = uri
-        .split(':')
-        .skip(1)
-        .filter(|after| after.starts_with("//"))
-        .count();
+    let protocols = protocol_marks(uri).count();
     if protocols > 2 {
         return Err(ConnectionError::Uri("`://` stands in it more than twice"));
     }
     let cleaned = url::clean(uri);
     let whole = url::split(&cleaned).map_err(ConnectionError::Uri)?;
     let conn_type = normalize_conn_type(&whole.scheme);
-    let scheme = format_scheme(&whole.scheme);
-    if protocols == 1 && uri.starts_with(&scheme) {
+    let after_scheme = uri.strip_prefix(&*whole.scheme).unwrap_or_default();
+    if protocols == 1 && !whole.scheme.is_empty() && after_scheme.starts_with("://") {
         // What follows the scheme is already split.
         return fields(conn_type, None, &whole, dialect);
     }
     let host_has_protocol = protocols == 2;
-    let rest = Text::from(uri.replace(&scheme, if host_has_protocol { "" } else { "//" }));
+    let scheme = [&*whole.scheme, "://"].concat();
+    let slashes = if host_has_protocol { "" } else { "//" };
+    let rest = Text::from(uri.replace(&scheme, slashes));
     if host_has_protocol {
-        let protocol = rest.split_once("://").map_or(&*rest, |(before, _)| before);
+        let protocol = split_protocol(&rest).map_or(&*rest, |(before, _)| before);
         if protocol.contains(['@', ':']) {
             return Err(ConnectionError::Uri(
                 "the protocol of the host holds a `@` or `:`",
@@ -53,16 +53,30 @@ pub(super) fn from_uri(uri: &str, dialect: Dialect) -> Result<Fields, Connection
     fields(conn_type, protocol, &parts, dialect)
 }
 
-fn format_scheme(scheme: &str) -> String {
-    [scheme, "://"].concat()
+/// Splits at the first `://`.
+fn split_protocol(text: &str) -> Option<(&str, &str)> {
+    let at = protocol_marks(text).next()?;
+    Some((text.get(..at)?, text.get(at + 3..)?))
+}
+
+/// Where `://` stands in `text`.
+fn protocol_marks(text: &str) -> impl Iterator<Item = usize> {
+    let bytes = text.as_bytes();
+    memchr_iter(b':', bytes).filter(|at| {
+        bytes
+            .get(at + 1..)
+            .is_some_and(|after| after.starts_with(b"//"))
+    })
 }
 
 /// `Connection._normalize_conn_type`.
 pub(super) fn normalize_conn_type(conn_type: &str) -> String {
     if conn_type == "postgresql" {
         "postgres".to_owned()
-    } else {
+    } else if contains(conn_type, b'-') {
         conn_type.replace('-', "_")
+    } else {
+        conn_type.to_owned()
     }
 }
 
@@ -72,7 +86,9 @@ fn fields(
     parts: &SplitUrl<'_>,
     dialect: Dialect,
 ) -> Result<Fields, ConnectionError> {
-    let (login, password) = parts.netloc.user_info();
+    let Netloc {
+        login, password, ..
+    } = parts.netloc;
     let password = password.map(|password| Secret::from(&*unquote(password)));
     let mut path = parts.path.chars();
     path.next();
@@ -95,14 +111,10 @@ pub(super) fn is_dropped(password: &Secret, dialect: Dialect) -> bool {
 
 fn host(protocol: Option<&str>, netloc: Netloc<'_>) -> String {
     let mut host = netloc.hostname();
-    if host.contains('/') {
-        // A path to a socket keeps its letters as they are, and what looks like a port is none.
-        let host_info = netloc.after_user_info();
-        host = unquote(
-            host_info
-                .split_once(':')
-                .map_or(host_info, |(host, _)| host),
-        );
+    if contains(&host, b'/') {
+        // A path to a socket keeps its letters as they are.
+        let host_info = netloc.host_info;
+        host = unquote(split_once(host_info, b':').map_or(host_info, |(host, _)| host));
     }
     match protocol {
         Some(protocol) if !protocol.is_empty() && !host.is_empty() => {
@@ -116,27 +128,19 @@ fn extra_of_query(query: &str, dialect: Dialect) -> Result<Option<Secret>, Conne
     if query.is_empty() {
         return Ok(None);
     }
-    let mut query = url::query_pairs(query)
-        .map(|(key, value)| (key, Value::String(value)))
-        .collect::<Object<'_>>();
-    if let Some(text) = query.take(EXTRA_KEY).and_then(Value::into_text) {
+    let mut query = url::query_pairs(query).collect::<Dict<'_, Text<'_>>>();
+    if let Some(text) = query.take(EXTRA_KEY) {
         extra::check(&text, dialect)?;
         return Ok(Some(Secret::from(&*text)));
     }
-    let members = query.iter().map(|(key, value)| {
-        let Value::String(text) = value else {
-            return Ok((Text::Borrowed(key), Value::Null));
-        };
-        let value = match dialect {
-            Dialect::Core => read_as_json(text)?,
-            Dialect::TaskSdk => Value::String(Text::Borrowed(text)),
-        };
-        Ok((Text::Borrowed(key), value))
+    let extra = query.try_map(|text| match dialect {
+        Dialect::Core => read_as_json(text),
+        Dialect::TaskSdk => Ok(Value::String(Text::Borrowed(text))),
     });
-    let members = members.collect::<Result<Object<'_>, ParseError>>();
-    let members = members.map_err(|error| ConnectionError::field("extra", error.problem()))?;
-    let value = Value::Object(members);
-    Ok(Some(written(|out| json::dump(&value, out))))
+    match extra {
+        Ok(extra) => Ok(Some(extra.to_secret())),
+        Err(error) => Err(ConnectionError::field("extra", error.problem())),
+    }
 }
 
 /// The JSON value that `text` is, or else `text`.
@@ -153,8 +157,19 @@ fn read_as_json(text: &str) -> Result<Value<'_>, ParseError> {
 pub(super) fn get_uri(connection: &Connection) -> Secret {
     let extra = connection.extra().map(Secret::expose);
     let extra = extra.filter(|extra| !extra.is_empty());
-    let query = extra.and_then(flat_query);
-    written(|out| write_uri(connection, extra, query.as_ref(), out))
+    let uri = Uri {
+        fields: &connection.fields,
+        extra,
+        query: extra.and_then(flat_query),
+    };
+    uri.to_secret()
+}
+
+/// A connection on its way to become a URI.
+struct Uri<'a> {
+    fields: &'a Fields,
+    extra: Option<&'a str>,
+    query: Option<Object<'a>>,
 }
 
 /// `extra` as an object of texts only, which can be a query as it is.
@@ -165,59 +180,55 @@ fn flat_query(extra: &str) -> Option<Object<'_>> {
     }
 }
 
-fn write_uri(
-    connection: &Connection,
-    extra: Option<&str>,
-    query: Option<&Object<'_>>,
-    out: &mut dyn Sink,
-) {
-    let fields = &connection.fields;
-    let conn_type = fields.conn_type.as_deref();
-    if let Some(conn_type) = conn_type.filter(|conn_type| !conn_type.is_empty()) {
-        write_scheme(conn_type, out);
-        out.push(":");
-    }
-    out.push("//");
-    let host = fields.host.as_deref().unwrap_or_default();
-    let host = match host.split_once("://") {
-        // A protocol that the scheme already tells is taken as a part of the host.
-        Some((protocol, host)) if Some(protocol) != conn_type => {
-            if !protocol.is_empty() {
-                out.push(protocol);
-                out.push("://");
-            }
-            host
-        }
-        _ => host,
-    };
-    let login = fields.login.as_deref().unwrap_or_default();
-    let has_user_info = !login.is_empty() || fields.password.is_some();
-    if has_user_info {
-        quote(login, out);
-        if let Some(password) = &fields.password {
+impl Written for Uri<'_> {
+    fn write(&self, out: &mut impl Sink) {
+        let fields = self.fields;
+        let conn_type = fields.conn_type.as_deref();
+        if let Some(conn_type) = conn_type.filter(|conn_type| !conn_type.is_empty()) {
+            write_scheme(conn_type, out);
             out.push(":");
-            quote(password.expose(), out);
         }
-        out.push("@");
-    }
-    quote(host, out);
-    if let Some(port) = fields.port.filter(|&port| port != 0) {
-        if host.is_empty() && !has_user_info {
+        out.push("//");
+        let host = fields.host.as_deref().unwrap_or_default();
+        let host = match split_protocol(host) {
+            // A protocol that the scheme already tells is taken as a part of the host.
+            Some((protocol, host)) if Some(protocol) != conn_type => {
+                if !protocol.is_empty() {
+                    out.push(protocol);
+                    out.push("://");
+                }
+                host
+            }
+            _ => host,
+        };
+        let login = fields.login.as_deref().unwrap_or_default();
+        let has_user_info = !login.is_empty() || fields.password.is_some();
+        if has_user_info {
+            quote(login, out);
+            if let Some(password) = &fields.password {
+                out.push(":");
+                quote(password.expose(), out);
+            }
             out.push("@");
         }
-        out.push(":");
-        out.push(&port.to_string());
-    }
-    let schema = fields.schema.as_deref().unwrap_or_default();
-    if !schema.is_empty() {
-        out.push("/");
-        quote(schema, out);
-    }
-    if let Some(extra) = extra {
-        out.push(if schema.is_empty() { "/?" } else { "?" });
-        match query {
-            Some(query) => write_query(query, out),
-            None => {
+        quote(host, out);
+        if let Some(port) = fields.port.filter(|&port| port != 0) {
+            if host.is_empty() && !has_user_info {
+                out.push("@");
+            }
+            out.push(":");
+            out.push(&port.to_string());
+        }
+        let schema = fields.schema.as_deref().unwrap_or_default();
+        if !schema.is_empty() {
+            out.push("/");
+            quote(schema, out);
+        }
+        if let Some(extra) = self.extra {
+            out.push(if schema.is_empty() { "/?" } else { "?" });
+            if let Some(query) = &self.query {
+                write_query(query, out);
+            } else {
                 out.push(EXTRA_KEY);
                 out.push("=");
                 quote_plus(extra, out);
@@ -227,16 +238,16 @@ fn write_uri(
 }
 
 /// `conn_type.lower().replace("_", "-")`
-fn write_scheme(conn_type: &str, out: &mut dyn Sink) {
+fn write_scheme(conn_type: &str, out: &mut impl Sink) {
     let scheme = super::python::text::lower(conn_type);
-    if scheme.contains('_') {
+    if contains(&scheme, b'_') {
         out.push(&scheme.replace('_', "-"));
     } else {
         out.push(&scheme);
     }
 }
 
-fn write_query(query: &Object<'_>, out: &mut dyn Sink) {
+fn write_query(query: &Object<'_>, out: &mut impl Sink) {
     let mut separator = "";
     for (key, value) in query.iter() {
         if let Value::String(value) = value {

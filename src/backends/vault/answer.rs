@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::document::Document;
 use crate::{Failure, FailureKind, Secret};
 
 /// Which version of the KV secrets engine is read.
@@ -111,10 +112,9 @@ pub(super) fn reading(
         KvVersion::V2 => document_of_v2(data)?,
     };
     match document {
-        Some(document) if document.get().starts_with('{') => {
-            Ok(Reading::Document(Document(document.get().into())))
-        }
-        Some(_) => Err(invalid("the document is not a JSON object")),
+        Some(document) => Document::new(document.get())
+            .map(Reading::Document)
+            .ok_or_else(|| invalid("the document is not a JSON object")),
         None => Ok(Reading::Missing(Missing::Absent)),
     }
 }
@@ -217,26 +217,6 @@ pub(super) fn unwrapped_secret_id(body: &[u8]) -> Option<Secret> {
     }
     let data = serde_json::from_str::<Data>(Envelope::read(body)?.data?.get()).ok()?;
     Some(data.secret_id.into())
-}
-
-/// A document: a JSON object, as text.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Document(Secret);
-
-impl Document {
-    pub(super) fn text(&self) -> &Secret {
-        &self.0
-    }
-
-    /// The value of `name`, as JSON text.
-    ///
-    /// # Errors
-    /// When the document is no JSON object.
-    pub(super) fn field(&self, name: &str) -> Result<Option<&str>, Failure> {
-        let mut fields = serde_json::from_str::<HashMap<String, &RawValue>>(self.0.expose())
-            .map_err(|_| invalid("the document is not a JSON object"))?;
-        Ok(fields.remove(name).map(RawValue::get))
-    }
 }
 
 fn invalid(message: &str) -> Failure {

@@ -21,6 +21,7 @@ mod builder;
 mod cli;
 mod client;
 mod credential;
+mod document;
 mod kwargs;
 mod paths;
 mod proxy;
@@ -42,14 +43,15 @@ use vaultrs::api::{kv1::requests::GetSecretRequest, kv2::requests::ReadSecretReq
 
 pub use self::{answer::KvVersion, builder::VaultBackendBuilder, credential::login::Login};
 use self::{
-    answer::{Document, Missing, Reading},
+    answer::{Missing, Reading},
     client::{Client, Trouble},
     credential::{Token, TokenKeeper, Verdict},
+    document::Document,
     paths::{Layout, Location, MountPoint},
 };
 use crate::{
     BackendSetup, ConfigurationError, Failure, FailureKind, Lookup, Secret, SecretsBackend,
-    SkipReason, connection,
+    SkipReason,
 };
 
 /// Reads connections, variables and configuration entries from Vault or OpenBao.
@@ -80,7 +82,7 @@ enum Found {
     },
     Missing {
         native_key: String,
-        reason: Option<&'static str>,
+        reason: Option<String>,
     },
 }
 
@@ -118,7 +120,7 @@ impl VaultBackend {
         let native_keys = locations.iter().map(ToString::to_string);
         Ok(Found::Missing {
             native_key: native_keys.collect::<Vec<_>>().join(", "),
-            reason,
+            reason: reason.map(str::to_owned),
         })
     }
 
@@ -234,14 +236,13 @@ impl VaultBackend {
                 native_key,
                 document,
             } => (native_key, document),
-            missing @ Found::Missing { .. } => return Ok(missing.into()),
+            Found::Missing { native_key, reason } => {
+                return Ok(Lookup::Missing { native_key, reason });
+            }
         };
-        let at_key = |failure: Failure| failure.at(&native_key);
-        Ok(match document.field("value").map_err(at_key)? {
-            None => Lookup::missing_because(native_key, "the document has no \"value\""),
-            Some("null") => Lookup::missing_because(native_key, "its \"value\" is null"),
-            Some(json) => Lookup::found(text(json).map_err(at_key)?, native_key),
-        })
+        document
+            .value(&native_key)
+            .map_err(|failure| failure.at(native_key))
     }
 }
 
@@ -250,22 +251,6 @@ struct Asked {
     token: Arc<Token>,
     status: StatusCode,
     body: Vec<u8>,
-}
-
-impl From<Found> for Lookup<Secret> {
-    /// A document counts as its whole text.
-    fn from(found: Found) -> Self {
-        match found {
-            Found::Document {
-                native_key,
-                document,
-            } => Lookup::found(document.text().clone(), native_key),
-            Found::Missing { native_key, reason } => Lookup::Missing {
-                native_key,
-                reason: reason.map(str::to_owned),
-            },
-        }
-    }
 }
 
 #[async_trait]
@@ -288,16 +273,14 @@ impl SecretsBackend for VaultBackend {
                 native_key,
                 document,
             } => (native_key, document),
-            missing @ Found::Missing { .. } => return Ok(missing.into()),
+            Found::Missing { native_key, reason } => {
+                return Ok(Lookup::Missing { native_key, reason });
+            }
         };
-        let at_key = |failure: Failure| failure.at(&native_key);
-        let conn_uri = document.field("conn_uri").map_err(at_key)?;
-        let value = match conn_uri.filter(|json| is_truthy(json)) {
-            Some(json) if json.starts_with('"') => text(json),
-            Some(_) => Err(invalid("\"conn_uri\" is not a text")),
-            None => text(document.text().expose()),
-        };
-        Ok(Lookup::found(value.map_err(at_key)?, native_key))
+        match document.conn_value() {
+            Ok(value) => Ok(Lookup::found(value, native_key)),
+            Err(failure) => Err(failure.at(native_key)),
+        }
     }
 
     async fn get_variable(&self, key: &str, team: Option<&str>) -> Result<Lookup<Secret>, Failure> {
@@ -309,27 +292,6 @@ impl SecretsBackend for VaultBackend {
         self.value(self.layout.locate_config(&self.config_path, key))
             .await
     }
-}
-
-/// A JSON text's content; of any other JSON value, the JSON as Python writes it.
-fn text(json: &str) -> Result<Secret, Failure> {
-    if json.starts_with('"') {
-        let text = serde_json::from_str::<String>(json);
-        return text
-            .map(Secret::from)
-            .map_err(|_| invalid("the value is no text"));
-    }
-    connection::normal_json(json).map_err(|_| invalid("the value is not JSON that can be read"))
-}
-
-/// Whether Python takes a JSON value for true.
-fn is_truthy(json: &str) -> bool {
-    !matches!(json, "null" | "false" | "\"\"" | "[]" | "{}")
-        && json.parse::<f64>().map_or(true, |number| number != 0.0)
-}
-
-fn invalid(message: &str) -> Failure {
-    Failure::new(FailureKind::InvalidValue, message)
 }
 
 /// What kind of engine is mounted at a path.

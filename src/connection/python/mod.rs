@@ -3,19 +3,20 @@
 //!
 //! Rust's crates for these jobs follow other standards, and here the answer must be Python's.
 
-pub(super) mod json;
+pub(crate) mod json;
 pub(super) mod percent;
-pub(super) mod text;
+pub(crate) mod text;
 pub(super) mod url;
 
 use std::ops::Deref;
 
+use memchr::memchr;
 use secrecy::zeroize::Zeroizing;
 
 use crate::Secret;
 
 /// A text that is either a part of the input or was made from it; the latter is wiped on drop.
-pub(super) enum Text<'a> {
+pub(crate) enum Text<'a> {
     Borrowed(&'a str),
     Owned(Zeroizing<String>),
 }
@@ -44,14 +45,21 @@ impl Deref for Text<'_> {
 }
 
 /// Where text is written to, piece by piece.
-pub(super) trait Sink {
+pub(crate) trait Sink {
     /// Writes `piece`.
     fn push(&mut self, piece: &str);
+
+    /// Writes one ASCII character.
+    fn push_ascii(&mut self, byte: u8);
 }
 
 impl Sink for String {
     fn push(&mut self, piece: &str) {
         self.push_str(piece);
+    }
+
+    fn push_ascii(&mut self, byte: u8) {
+        self.push(char::from(byte));
     }
 }
 
@@ -62,23 +70,87 @@ impl Sink for Length {
     fn push(&mut self, piece: &str) {
         self.0 += piece.len();
     }
+
+    fn push_ascii(&mut self, _: u8) {
+        self.0 += 1;
+    }
 }
 
-/// What `write` writes, as a secret. It runs twice, the first time to learn the length: a buffer
-/// that grew would leave copies of the secret behind.
-pub(super) fn written(write: impl Fn(&mut dyn Sink)) -> Secret {
-    let mut length = Length(0);
-    write(&mut length);
-    let mut text = String::with_capacity(length.0);
-    write(&mut text);
-    Secret::from(text)
+/// What can be written as text.
+pub(crate) trait Written {
+    /// Writes it to `out`; the same text every time.
+    fn write(&self, out: &mut impl Sink);
+
+    /// The text, as a secret. It is written twice, the first time to learn its length: a buffer
+    /// that grew would leave copies of the secret behind.
+    fn to_secret(&self) -> Secret {
+        let mut length = Length(0);
+        self.write(&mut length);
+        let mut text = String::with_capacity(length.0);
+        self.write(&mut text);
+        Secret::from(text)
+    }
 }
 
-/// Splits `text` after its longest run of bytes that are `safe`, which must all be ASCII.
-fn split_run(text: &str, safe: impl Fn(u8) -> bool) -> (&str, &str) {
-    let end = text
-        .bytes()
-        .position(|byte| !safe(byte))
-        .unwrap_or(text.len());
-    text.split_at_checked(end).unwrap_or((text, ""))
+/// A set of ASCII characters.
+struct AsciiSet([bool; 256]);
+
+impl AsciiSet {
+    /// Letters, digits and `others`.
+    const fn alphanumeric_and(others: &[u8]) -> Self {
+        let mut set = Self([false; 256]);
+        let mut byte = 0;
+        while byte < 0x80 {
+            set.insert(byte, byte.is_ascii_alphanumeric());
+            byte += 1;
+        }
+        set.insert_all(others, true)
+    }
+
+    /// What prints, blanks among it, but not `others`.
+    const fn printable_but(others: &[u8]) -> Self {
+        let mut set = Self([false; 256]);
+        let mut byte = b' ';
+        while byte <= b'~' {
+            set.insert(byte, true);
+            byte += 1;
+        }
+        set.insert_all(others, false)
+    }
+
+    const fn insert_all(mut self, mut bytes: &[u8], is_in: bool) -> Self {
+        while let [byte, rest @ ..] = bytes {
+            self.insert(*byte, is_in);
+            bytes = rest;
+        }
+        self
+    }
+
+    // A `u8` is never out of range, and this runs when the crate is compiled.
+    #[allow(clippy::indexing_slicing)]
+    const fn insert(&mut self, byte: u8, is_in: bool) {
+        self.0[byte as usize] = is_in;
+    }
+
+    fn contains(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)).copied().unwrap_or_default()
+    }
+}
+
+/// Splits `text` after its longest run of characters that are in `set`.
+fn split_run<'a>(text: &'a str, set: &AsciiSet) -> (&'a str, &'a str) {
+    let end = text.bytes().position(|byte| !set.contains(byte));
+    end.and_then(|end| text.split_at_checked(end))
+        .unwrap_or((text, ""))
+}
+
+/// `text.split_once` for an ASCII character.
+pub(super) fn split_once(text: &str, separator: u8) -> Option<(&str, &str)> {
+    let at = memchr(separator, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// Whether an ASCII character is in `text`.
+pub(super) fn contains(text: &str, wanted: u8) -> bool {
+    memchr(wanted, text.as_bytes()).is_some()
 }

@@ -2,11 +2,11 @@
 
 use secrecy::zeroize::Zeroizing;
 
-use super::{Sink, Text, split_run};
+use super::{AsciiSet, Sink, Text, contains, split_run};
 
 /// `unquote(text)`: percent-decodes; what is no UTF-8 then becomes U+FFFD.
 pub(in crate::connection) fn unquote(text: &str) -> Text<'_> {
-    if text.contains('%') {
+    if contains(text, b'%') {
         decode(text, false)
     } else {
         Text::Borrowed(text)
@@ -39,15 +39,21 @@ fn decode(text: &str, plus_is_blank: bool) -> Text<'_> {
             _ => byte,
         });
     }
-    // An escape is as long as U+FFFD, so this never outgrows the input.
-    let mut decoded = Zeroizing::new(String::with_capacity(text.len()));
+    String::from_utf8(std::mem::take(&mut *bytes))
+        .map_or_else(|error| replace_invalid(error.into_bytes()), Text::from)
+}
+
+fn replace_invalid(bytes: Vec<u8>) -> Text<'static> {
+    let bytes = Zeroizing::new(bytes);
+    // An escape, from which alone such bytes come, is as long as U+FFFD: this never grows.
+    let mut text = String::with_capacity(bytes.capacity());
     for chunk in bytes.utf8_chunks() {
-        decoded.push_str(chunk.valid());
+        text.push_str(chunk.valid());
         if !chunk.invalid().is_empty() {
-            decoded.push(char::REPLACEMENT_CHARACTER);
+            text.push(char::REPLACEMENT_CHARACTER);
         }
     }
-    Text::Owned(decoded)
+    Text::from(text)
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -60,39 +66,40 @@ fn hex(digit: u8) -> Option<u8> {
 }
 
 /// `quote(text, safe="")`.
-pub(in crate::connection) fn quote(text: &str, out: &mut dyn Sink) {
+pub(in crate::connection) fn quote(text: &str, out: &mut impl Sink) {
     encode(text, "%20", out);
 }
 
 /// `quote_plus(text)`.
-pub(in crate::connection) fn quote_plus(text: &str, out: &mut dyn Sink) {
+pub(in crate::connection) fn quote_plus(text: &str, out: &mut impl Sink) {
     encode(text, "+", out);
 }
 
-fn encode(text: &str, blank: &str, out: &mut dyn Sink) {
-    const HEX: [&str; 16] = [
-        "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "A", "B", "C", "D", "E", "F",
-    ];
-    let nibble = |value: u8| HEX.get(usize::from(value)).copied().unwrap_or_default();
-    let is_safe =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'~');
+fn encode(text: &str, blank: &str, out: &mut impl Sink) {
+    static SAFE: AsciiSet = AsciiSet::alphanumeric_and(b"_.-~");
     let mut rest = text;
     loop {
-        let (safe, tail) = split_run(rest, is_safe);
-        if !safe.is_empty() {
-            out.push(safe);
-        }
+        let (safe, tail) = split_run(rest, &SAFE);
+        out.push(safe);
         let mut tail = tail.chars();
         let Some(c) = tail.next() else { return };
         if c == ' ' {
             out.push(blank);
         } else {
             for &byte in c.encode_utf8(&mut [0; 4]).as_bytes() {
-                out.push("%");
-                out.push(nibble(byte >> 4));
-                out.push(nibble(byte & 0xf));
+                out.push_ascii(b'%');
+                out.push_ascii(digit(byte >> 4));
+                out.push_ascii(digit(byte & 0xf));
             }
         }
         rest = tail.as_str();
+    }
+}
+
+/// The upper-case hexadecimal digit of a value below 16.
+fn digit(value: u8) -> u8 {
+    match value {
+        0..=9 => b'0' + value,
+        _ => b'A' - 10 + value,
     }
 }

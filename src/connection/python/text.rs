@@ -72,15 +72,15 @@ const ZEROS: [char; 65] = [
 ];
 
 /// The most digits that Python turns from or into an integer (`sys.int_info`).
-pub(in crate::connection) const MAX_DIGITS: usize = 4300;
+pub(crate) const MAX_DIGITS: usize = 4300;
 
 /// `text.strip()`. Python's white space is Unicode's and the four separators before the blank.
-pub(in crate::connection) fn strip(text: &str) -> &str {
+pub(crate) fn strip(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}'))
 }
 
 /// `text.lower()`.
-pub(in crate::connection) fn lower(text: &str) -> Cow<'_, str> {
+pub(crate) fn lower(text: &str) -> Cow<'_, str> {
     let is_lower = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
     if text.bytes().all(is_lower) {
         Cow::Borrowed(text)
@@ -91,7 +91,7 @@ pub(in crate::connection) fn lower(text: &str) -> Cow<'_, str> {
 
 /// `int(text)` where that is a port: digits of any script with single `_` between them, a sign
 /// before and white space around.
-pub(in crate::connection) fn port(text: &str) -> Option<u16> {
+pub(crate) fn port(text: &str) -> Option<u16> {
     // `int` strips less than `str.strip`: the four separators stay.
     let text = text.trim_matches(|c: char| c.is_whitespace());
     let (negative, digits) = match text.strip_prefix('-') {

@@ -2,8 +2,10 @@
 
 use std::{borrow::Cow, net::Ipv6Addr};
 
+use memchr::{memchr, memchr3, memrchr};
+
 use super::{
-    Text, percent,
+    AsciiSet, Text, contains, percent, split_once, split_run,
     text::{self, MAX_DIGITS},
 };
 
@@ -16,20 +18,28 @@ pub(in crate::connection) struct SplitUrl<'a> {
     pub(in crate::connection) query: &'a str,
 }
 
-/// A network location, `user:password@host:port`.
+/// A network location, `user:password@host:port`, each part as it is written.
 #[derive(Clone, Copy)]
-pub(in crate::connection) struct Netloc<'a>(&'a str);
+pub(in crate::connection) struct Netloc<'a> {
+    pub(in crate::connection) login: Option<&'a str>,
+    pub(in crate::connection) password: Option<&'a str>,
+    /// Host and port together.
+    pub(in crate::connection) host_info: &'a str,
+    host: &'a str,
+    port: &'a str,
+}
 
 /// The text that `urlsplit` really splits: without blanks and control characters before it, and
 /// without tabs and line breaks anywhere.
 pub(in crate::connection) fn clean(url: &str) -> Text<'_> {
     let url = url.trim_start_matches(|c| c <= ' ');
-    let is_removed = |c| matches!(c, '\t' | '\r' | '\n');
-    if !url.contains(is_removed) {
+    if memchr3(b'\t', b'\r', b'\n', url.as_bytes()).is_none() {
         return Text::Borrowed(url);
     }
     let mut cleaned = String::with_capacity(url.len());
-    cleaned.extend(url.chars().filter(|&c| !is_removed(c)));
+    for piece in url.split(['\t', '\r', '\n']) {
+        cleaned.push_str(piece);
+    }
     Text::from(cleaned)
 }
 
@@ -38,40 +48,38 @@ pub(in crate::connection) fn split(url: &str) -> Result<SplitUrl<'_>, &'static s
     let (scheme, rest) = split_scheme(url);
     let (netloc, rest) = match rest.strip_prefix("//") {
         Some(rest) => {
-            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-            rest.split_at_checked(end).unwrap_or((rest, ""))
+            let end = memchr3(b'/', b'?', b'#', rest.as_bytes());
+            end.and_then(|end| rest.split_at_checked(end))
+                .unwrap_or((rest, ""))
         }
         None => ("", rest),
     };
     check_brackets(netloc)?;
-    let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
-    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     check_normal_form(netloc)?;
+    let rest = split_once(rest, b'#').map_or(rest, |(before, _)| before);
+    let (path, query) = split_once(rest, b'?').unwrap_or((rest, ""));
     Ok(SplitUrl {
         scheme,
-        netloc: Netloc(netloc),
+        netloc: Netloc::split(netloc),
         path,
         query,
     })
 }
 
 fn split_scheme(url: &str) -> (Cow<'_, str>, &str) {
-    let is_scheme_byte =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-    match url.split_once(':') {
-        Some((scheme, rest))
-            if scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-                && scheme.bytes().all(is_scheme_byte) =>
-        {
+    static SCHEME: AsciiSet = AsciiSet::alphanumeric_and(b"+-.");
+    let (scheme, rest) = split_run(url, &SCHEME);
+    match rest.strip_prefix(':') {
+        Some(rest) if scheme.starts_with(|c: char| c.is_ascii_alphabetic()) => {
             (text::lower(scheme), rest)
         }
         _ => (Cow::Borrowed(""), url),
     }
 }
 
-/// Brackets stand around an IPv6 or an IPvFuture address, wherever in the location they are.
+/// Brackets stand around an IPv6 or an `IPvFuture` address, wherever in the location they are.
 fn check_brackets(netloc: &str) -> Result<(), &'static str> {
-    match (netloc.split_once('['), netloc.contains(']')) {
+    match (split_once(netloc, b'['), contains(netloc, b']')) {
         (None, false) => Ok(()),
         (Some((_, bracketed)), true) => {
             let address = bracketed
@@ -140,39 +148,38 @@ fn check_normal_form(netloc: &str) -> Result<(), &'static str> {
 }
 
 impl<'a> Netloc<'a> {
-    /// What stands after the user info.
-    pub(in crate::connection) fn after_user_info(self) -> &'a str {
-        self.0.rsplit_once('@').map_or(self.0, |(_, host)| host)
-    }
-
-    /// User name and password, each as it is written.
-    pub(in crate::connection) fn user_info(self) -> (Option<&'a str>, Option<&'a str>) {
-        match self.0.rsplit_once('@') {
+    fn split(netloc: &'a str) -> Self {
+        let (user_info, host_info) = match memrchr(b'@', netloc.as_bytes()) {
+            Some(at) => (netloc.get(..at), netloc.get(at + 1..).unwrap_or_default()),
+            None => (None, netloc),
+        };
+        let (login, password) = match user_info.map(|info| (info, split_once(info, b':'))) {
             None => (None, None),
-            Some((user_info, _)) => match user_info.split_once(':') {
-                None => (Some(user_info), None),
-                Some((user, password)) => (Some(user), Some(password)),
-            },
-        }
-    }
-
-    /// Host and port, each as it is written.
-    fn host_and_port(self) -> (&'a str, &'a str) {
-        let host_info = self.after_user_info();
-        match host_info.split_once('[') {
+            Some((login, None)) => (Some(login), None),
+            Some((_, Some((login, password)))) => (Some(login), Some(password)),
+        };
+        let (host, port) = match split_once(host_info, b'[') {
             Some((_, bracketed)) => {
-                let (host, after) = bracketed.split_once(']').unwrap_or((bracketed, ""));
-                (host, after.split_once(':').map_or("", |(_, port)| port))
+                let (host, after) = split_once(bracketed, b']').unwrap_or((bracketed, ""));
+                (host, split_once(after, b':').map_or("", |(_, port)| port))
             }
-            None => host_info.split_once(':').unwrap_or((host_info, "")),
+            None => split_once(host_info, b':').unwrap_or((host_info, "")),
+        };
+        Self {
+            login,
+            password,
+            host_info,
+            host,
+            port,
         }
     }
 
     /// The host: in lower case up to the first `%`, percent-decoded.
     pub(in crate::connection) fn hostname(self) -> Text<'a> {
-        let (host, _) = self.host_and_port();
-        let zone_at = host.find('%').unwrap_or(host.len());
-        let (name, zone) = host.split_at_checked(zone_at).unwrap_or((host, ""));
+        let host = self.host;
+        let (name, zone) = memchr(b'%', host.as_bytes())
+            .and_then(|at| host.split_at_checked(at))
+            .unwrap_or((host, ""));
         match text::lower(name) {
             Cow::Borrowed(_) => percent::unquote(host),
             Cow::Owned(name) if zone.is_empty() => Text::from(name),
@@ -182,7 +189,7 @@ impl<'a> Netloc<'a> {
 
     /// The port; `None` where it is absent or empty.
     pub(in crate::connection) fn port(self) -> Result<Option<u16>, &'static str> {
-        let (_, port) = self.host_and_port();
+        let port = self.port;
         if port.is_empty() {
             return Ok(None);
         }
@@ -204,7 +211,7 @@ pub(in crate::connection) fn query_pairs(
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = split_once(pair, b'=').unwrap_or((pair, ""));
             (percent::unquote_plus(name), percent::unquote_plus(value))
         })
 }

@@ -14,7 +14,12 @@ fn made(arguments: Value, variables: &[(&str, &str)]) -> Result<(String, Vec<War
     let kwargs = Kwargs::new("[secrets] backend_kwargs", ORIGIN, arguments);
     let environment = variables.iter().copied().collect::<Environment>();
     let mut warnings = Vec::new();
-    let setup = BackendSetup::new(kwargs, &environment, &mut warnings);
+    let setup = BackendSetup {
+        kwargs,
+        environment: &environment,
+        multi_team: false,
+        warnings: &mut warnings,
+    };
     let backend = VaultBackend::from_setup(setup).map_err(|error| error.to_string())?;
     Ok((format!("{backend:?}"), warnings))
 }

@@ -2,11 +2,31 @@
 
 use std::slice;
 
-use super::{Text, Value};
-use crate::connection::python::{Sink, split_run};
+use super::{Object, Text, Value};
+use crate::connection::python::{AsciiSet, Sink, Written, split_run};
 
-/// Writes `json.dumps(value)`: `, ` and `: ` between, ASCII only.
-pub(in crate::connection) fn dump(value: &Value<'_>, out: &mut dyn Sink) {
+/// `json.dumps(value)`: `, ` and `: ` between, ASCII only.
+impl Written for Value<'_> {
+    fn write(&self, out: &mut impl Sink) {
+        dump(self, out);
+    }
+}
+
+impl Written for Object<'_> {
+    fn write(&self, out: &mut impl Sink) {
+        let mut before = "{";
+        for (key, value) in self.iter() {
+            out.push(before);
+            string(key, out);
+            out.push(": ");
+            dump(value, out);
+            before = ", ";
+        }
+        out.push(if self.is_empty() { "{}" } else { "}" });
+    }
+}
+
+fn dump(value: &Value<'_>, out: &mut impl Sink) {
     let mut open = Vec::new();
     start_value(value, &mut open, out);
     while let Some(container) = open.last_mut() {
@@ -55,7 +75,7 @@ impl<'v, 'a> Open<'v, 'a> {
     }
 }
 
-fn start_value<'v, 'a>(value: &'v Value<'a>, open: &mut Vec<Open<'v, 'a>>, out: &mut dyn Sink) {
+fn start_value<'v, 'a>(value: &'v Value<'a>, open: &mut Vec<Open<'v, 'a>>, out: &mut impl Sink) {
     match value {
         Value::Null => out.push("null"),
         Value::Bool(true) => out.push("true"),
@@ -75,7 +95,7 @@ fn start_value<'v, 'a>(value: &'v Value<'a>, open: &mut Vec<Open<'v, 'a>>, out: 
 }
 
 /// Writes `repr(value)` of a finite number.
-fn float(value: f64, out: &mut dyn Sink) {
+fn float(value: f64, out: &mut impl Sink) {
     let scientific = format!("{value:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     match exponent.parse::<i32>() {
@@ -94,15 +114,13 @@ fn float(value: f64, out: &mut dyn Sink) {
     }
 }
 
-fn string(text: &str, out: &mut dyn Sink) {
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+fn string(text: &str, out: &mut impl Sink) {
+    static PLAIN: AsciiSet = AsciiSet::printable_but(b"\"\\");
     out.push("\"");
     let mut rest = text;
     loop {
-        let (plain, tail) = split_run(rest, is_plain);
-        if !plain.is_empty() {
-            out.push(plain);
-        }
+        let (plain, tail) = split_run(rest, &PLAIN);
+        out.push(plain);
         let mut tail = tail.chars();
         let Some(c) = tail.next() else { break };
         match c {
@@ -123,13 +141,10 @@ fn string(text: &str, out: &mut dyn Sink) {
     out.push("\"");
 }
 
-fn code_unit(unit: u16, out: &mut dyn Sink) {
-    const HEX: [&str; 16] = [
-        "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f",
-    ];
+fn code_unit(unit: u16, out: &mut impl Sink) {
     out.push("\\u");
     for shift in [12, 8, 4, 0] {
-        let nibble = usize::from(unit >> shift & 0xf);
-        out.push(HEX.get(nibble).copied().unwrap_or_default());
+        let digit = char::from_digit(u32::from(unit >> shift & 0xf), 16);
+        out.push(digit.unwrap_or_default().encode_utf8(&mut [0; 4]));
     }
 }

@@ -8,13 +8,12 @@ mod parse;
 
 use std::{borrow::Cow, collections::HashMap};
 
-pub(in crate::connection) use dump::dump;
-pub(in crate::connection) use parse::{MAX_DEPTH, ParseError, Parsed, parse};
+pub(crate) use parse::{MAX_DEPTH, ParseError, Parsed, parse, parse_located};
 
 use super::Text;
 
 /// A JSON value.
-pub(in crate::connection) enum Value<'a> {
+pub(crate) enum Value<'a> {
     Null,
     Bool(bool),
     /// The digits as Python would write them.
@@ -27,7 +26,7 @@ pub(in crate::connection) enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// `bool(value)`.
-    pub(in crate::connection) fn is_truthy(&self) -> bool {
+    pub(crate) fn is_truthy(&self) -> bool {
         match self {
             Self::Null => false,
             Self::Bool(value) => *value,
@@ -40,7 +39,7 @@ impl<'a> Value<'a> {
     }
 
     /// The text, where it is one.
-    pub(in crate::connection) fn into_text(self) -> Option<Text<'a>> {
+    pub(crate) fn into_text(self) -> Option<Text<'a>> {
         match self {
             Self::String(text) => Some(text),
             _ => None,
@@ -50,50 +49,68 @@ impl<'a> Value<'a> {
 
 /// A Python `dict` with text keys: a key stands where it was first set, with the value that was
 /// set last.
-#[derive(Default)]
-pub(in crate::connection) struct Object<'a>(Vec<(Text<'a>, Value<'a>)>);
+pub(crate) struct Dict<'a, V>(Vec<(Text<'a>, V)>);
 
-impl<'a> Object<'a> {
-    pub(in crate::connection) fn is_empty(&self) -> bool {
+/// A JSON object.
+pub(crate) type Object<'a> = Dict<'a, Value<'a>>;
+
+impl<'a, V> Dict<'a, V> {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(in crate::connection) fn iter(&self) -> std::slice::Iter<'_, (Text<'a>, Value<'a>)> {
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, (Text<'a>, V)> {
         self.0.iter()
     }
 
     /// Takes the value of `key` out.
-    pub(in crate::connection) fn take(&mut self, key: &str) -> Option<Value<'a>> {
+    pub(crate) fn take(&mut self, key: &str) -> Option<V> {
         let at = self.0.iter().position(|(name, _)| &**name == key)?;
         Some(self.0.remove(at).1)
     }
 
+    /// The same keys, each with what `read` makes of its value.
+    pub(crate) fn try_map<'b, W, E>(
+        &'b self,
+        read: impl Fn(&'b V) -> Result<W, E>,
+    ) -> Result<Dict<'b, W>, E> {
+        let mut members = Vec::with_capacity(self.0.len());
+        for (key, value) in &self.0 {
+            members.push((Text::Borrowed(key), read(value)?));
+        }
+        Ok(Dict(members))
+    }
+}
+
+impl<'a> Object<'a> {
+    /// These members as they are: where a Python `dict` has keys that are written alike, such as
+    /// `1` and `"1"`, `json.dumps` writes both.
+    pub(crate) fn unchecked(members: Vec<(Text<'a>, Value<'a>)>) -> Self {
+        Self(members)
+    }
+
     /// Every value is a text.
-    pub(in crate::connection) fn is_flat(&self) -> bool {
+    pub(crate) fn is_flat(&self) -> bool {
         self.iter()
             .all(|(_, value)| matches!(value, Value::String(_)))
     }
 }
 
-impl<'a> FromIterator<(Text<'a>, Value<'a>)> for Object<'a> {
-    fn from_iter<I: IntoIterator<Item = (Text<'a>, Value<'a>)>>(members: I) -> Self {
+impl<V> Default for Dict<'_, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'a, V> FromIterator<(Text<'a>, V)> for Dict<'a, V> {
+    fn from_iter<I: IntoIterator<Item = (Text<'a>, V)>>(members: I) -> Self {
         Self::from(members.into_iter().collect::<Vec<_>>())
     }
 }
 
-impl<'a> From<Vec<(Text<'a>, Value<'a>)>> for Object<'a> {
-    fn from(members: Vec<(Text<'a>, Value<'a>)>) -> Self {
-        /// Up to here, comparing every key with every other is faster than hashing them.
-        const FEW: usize = 12;
-        let repeated = if members.len() <= FEW {
-            let mut later = members.iter();
-            let mut repeats =
-                std::iter::from_fn(|| later.next().map(|(key, _)| (key, later.clone())));
-            repeats.any(|(key, mut later)| later.any(|(other, _)| **other == **key))
-        } else {
-            true
-        };
-        if repeated {
+impl<'a, V> From<Vec<(Text<'a>, V)>> for Dict<'a, V> {
+    fn from(members: Vec<(Text<'a>, V)>) -> Self {
+        if has_repeats(&members) {
             Self(without_repeats(members))
         } else {
             Self(members)
@@ -101,7 +118,23 @@ impl<'a> From<Vec<(Text<'a>, Value<'a>)>> for Object<'a> {
     }
 }
 
-fn without_repeats<'a>(members: Vec<(Text<'a>, Value<'a>)>) -> Vec<(Text<'a>, Value<'a>)> {
+fn has_repeats<V>(members: &[(Text<'_>, V)]) -> bool {
+    /// Up to here, comparing every key with every other is faster than hashing them.
+    const FEW: usize = 12;
+    if members.len() > FEW {
+        return true;
+    }
+    let mut later = members;
+    while let [(key, _), rest @ ..] = later {
+        if rest.iter().any(|(other, _)| **other == **key) {
+            return true;
+        }
+        later = rest;
+    }
+    false
+}
+
+fn without_repeats<'a, V>(members: Vec<(Text<'a>, V)>) -> Vec<(Text<'a>, V)> {
     // Where each member goes: its own place, or that of the first one with its key.
     let mut first = HashMap::with_capacity(members.len());
     let places = members

@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use secrecy::zeroize::Zeroizing;
 
 use super::{Object, Text, Value};
-use crate::connection::python::{split_run, text::MAX_DIGITS};
+use crate::connection::python::text::MAX_DIGITS;
 
 /// How many arrays and objects may be open at once. Python's own limit is some 980 to 990,
 /// depending on who calls it.
-pub(in crate::connection) const MAX_DEPTH: usize = 980;
+pub(crate) const MAX_DEPTH: usize = 980;
 
 /// Why a text cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::connection) enum ParseError {
+pub(crate) enum ParseError {
     /// It is no JSON (Python's `JSONDecodeError`).
     Syntax,
     /// It nests too deep (Python's `RecursionError`).
@@ -25,7 +25,7 @@ pub(in crate::connection) enum ParseError {
 }
 
 impl ParseError {
-    pub(in crate::connection) fn problem(self) -> &'static str {
+    pub(crate) fn problem(self) -> &'static str {
         match self {
             Self::Syntax => "is not JSON",
             Self::TooDeep => "nests too deep",
@@ -38,7 +38,7 @@ impl ParseError {
 }
 
 /// What was read.
-pub(in crate::connection) struct Parsed<'a> {
+pub(crate) struct Parsed<'a> {
     value: Value<'a>,
     is_strict: bool,
     has_surrogate_on_top: bool,
@@ -46,7 +46,7 @@ pub(in crate::connection) struct Parsed<'a> {
 
 impl<'a> Parsed<'a> {
     /// The value, if it is strict JSON that Rust can hold.
-    pub(in crate::connection) fn strict(self) -> Result<Value<'a>, ParseError> {
+    pub(crate) fn strict(self) -> Result<Value<'a>, ParseError> {
         if self.is_strict {
             Ok(self.value)
         } else {
@@ -55,19 +55,27 @@ impl<'a> Parsed<'a> {
     }
 
     /// The value; where it is not strict JSON, unpaired surrogates in it are U+FFFD.
-    pub(in crate::connection) fn lenient(self) -> Value<'a> {
+    pub(crate) fn lenient(self) -> Value<'a> {
         self.value
     }
 
     /// An object with an unpaired surrogate in a key or a text of its own, not deeper: Python
     /// cannot encode it as a URI's query.
-    pub(in crate::connection) fn is_no_query(&self) -> bool {
+    pub(crate) fn is_no_query(&self) -> bool {
         self.has_surrogate_on_top && matches!(self.value, Value::Object(_))
     }
 }
 
 /// `json.loads(text)`, with room for `max_depth` open arrays and objects.
-pub(in crate::connection) fn parse(text: &str, max_depth: usize) -> Result<Parsed<'_>, ParseError> {
+pub(crate) fn parse(text: &str, max_depth: usize) -> Result<Parsed<'_>, ParseError> {
+    parse_located(text, max_depth).map_err(|(error, _)| error)
+}
+
+/// [`parse`]; an error comes with the byte it was found at.
+pub(crate) fn parse_located(
+    text: &str,
+    max_depth: usize,
+) -> Result<Parsed<'_>, (ParseError, usize)> {
     let mut parser = Parser {
         rest: text,
         open: Vec::new(),
@@ -75,7 +83,8 @@ pub(in crate::connection) fn parse(text: &str, max_depth: usize) -> Result<Parse
         is_strict: true,
         has_surrogate_on_top: false,
     };
-    let value = parser.document()?;
+    let document = parser.document();
+    let value = document.map_err(|error| (error, text.len() - parser.rest.len()))?;
     Ok(Parsed {
         value,
         is_strict: parser.is_strict,
@@ -247,18 +256,16 @@ impl<'a> Parser<'a> {
 
     fn number(&mut self) -> Result<Value<'a>, ParseError> {
         let start = self.rest;
-        let is_digit = |byte: u8| byte.is_ascii_digit();
         let after_sign = start.strip_prefix('-').unwrap_or(start);
         let (integer, mut rest) = match after_sign.strip_prefix('0') {
             Some(rest) => ("0", rest),
-            None => split_run(after_sign, is_digit),
+            None => split_digits(after_sign),
         };
         if integer.is_empty() {
             return Err(ParseError::Syntax);
         }
         let mut is_float = false;
-        if let Some((fraction, after)) =
-            rest.strip_prefix('.').map(|rest| split_run(rest, is_digit))
+        if let Some((fraction, after)) = rest.strip_prefix('.').map(split_digits)
             && !fraction.is_empty()
         {
             is_float = true;
@@ -267,7 +274,7 @@ impl<'a> Parser<'a> {
         if let Some((exponent, after)) = rest
             .strip_prefix(['e', 'E'])
             .map(|rest| rest.strip_prefix(['+', '-']).unwrap_or(rest))
-            .map(|rest| split_run(rest, is_digit))
+            .map(split_digits)
             && !exponent.is_empty()
         {
             is_float = true;
@@ -361,6 +368,12 @@ impl<'a> Parser<'a> {
         self.has_surrogate_on_top |= self.open.len() == 1;
         Ok(char::REPLACEMENT_CHARACTER)
     }
+}
+
+fn split_digits(text: &str) -> (&str, &str) {
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit());
+    end.and_then(|end| text.split_at_checked(end))
+        .unwrap_or((text, ""))
 }
 
 /// How many bytes there are before a string's closing quote.

@@ -1,0 +1,252 @@
+//! From the parser's events to the graph of nodes.
+
+use std::collections::HashMap;
+
+use libyaml_safer::{Encoding, Event, EventData, Parser};
+use secrecy::zeroize::Zeroizing;
+
+use super::{super::Malformed, MAX_DEPTH, input::Input, scalar};
+
+/// The tags that PyYAML's safe loader knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tag {
+    Null,
+    Bool,
+    Int,
+    Float,
+    Binary,
+    Timestamp,
+    Omap,
+    Pairs,
+    Set,
+    Str,
+    Seq,
+    Map,
+    /// The plain scalar `<<`.
+    Merge,
+    /// The plain scalar `=`.
+    Default,
+    Unknown,
+}
+
+impl Tag {
+    fn named(tag: &str) -> Self {
+        match tag.strip_prefix("tag:yaml.org,2002:") {
+            Some("null") => Self::Null,
+            Some("bool") => Self::Bool,
+            Some("int") => Self::Int,
+            Some("float") => Self::Float,
+            Some("binary") => Self::Binary,
+            Some("timestamp") => Self::Timestamp,
+            Some("omap") => Self::Omap,
+            Some("pairs") => Self::Pairs,
+            Some("set") => Self::Set,
+            Some("str") => Self::Str,
+            Some("seq") => Self::Seq,
+            Some("map") => Self::Map,
+            Some("merge") => Self::Merge,
+            Some("value") => Self::Default,
+            _ => Self::Unknown,
+        }
+    }
+
+    fn of_collection(tag: Option<&str>, implicit: Self) -> Self {
+        tag.filter(|tag| *tag != "!").map_or(implicit, Self::named)
+    }
+}
+
+/// A node's place in its [`Document`].
+pub(super) type NodeId = usize;
+
+/// A scalar or collection, once for all its aliases.
+pub(super) struct Node {
+    pub(super) tag: Tag,
+    pub(super) content: Content,
+    /// The line it starts in, from 1.
+    pub(super) line: usize,
+}
+
+pub(super) enum Content {
+    Scalar(Zeroizing<String>),
+    Sequence(Vec<NodeId>),
+    Mapping(Vec<(NodeId, NodeId)>),
+}
+
+/// The one document of a file; the root is there unless the file holds nothing.
+pub(super) struct Document {
+    pub(super) nodes: Vec<Node>,
+    pub(super) root: Option<NodeId>,
+}
+
+impl Document {
+    /// The lines of the root's keys.
+    pub(super) fn lines_of_keys(&self) -> HashMap<String, usize> {
+        let root = self.root.and_then(|root| self.nodes.get(root));
+        let Some(Content::Mapping(pairs)) = root.map(|root| &root.content) else {
+            return HashMap::new();
+        };
+        let keys = pairs.iter().filter_map(|(key, _)| self.nodes.get(*key));
+        keys.filter_map(|node| match &node.content {
+            Content::Scalar(text) => Some((text.to_string(), node.line)),
+            _ => None,
+        })
+        .collect()
+    }
+}
+
+/// Reads the one document in `content`.
+pub(super) fn compose(content: &str) -> Result<Document, Malformed> {
+    let input = Input::new(content);
+    let mut bytes = input.as_bytes();
+    let mut parser = Parser::new();
+    parser.set_input(&mut bytes);
+    parser.set_encoding(Encoding::Utf8);
+    let mut composer = Composer::default();
+    loop {
+        let mut event = parser.parse().map_err(|error| syntax(content, &error))?;
+        input.undo(&mut event);
+        if matches!(event.data, EventData::StreamEnd) {
+            return Ok(composer.document);
+        }
+        composer.take(event)?;
+    }
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        Self {
+            nodes: Vec::new(),
+            root: None,
+        }
+    }
+}
+
+/// The parser's words are fixed ones, with nothing of the file in them.
+fn syntax(content: &str, error: &libyaml_safer::Error) -> Malformed {
+    let problem = format!("not YAML: {}", error.problem());
+    match error.problem_mark() {
+        Some(mark) => Malformed::at(line(&mark), problem),
+        None => {
+            let is_control =
+                |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
+            let before = content.split(is_control).next().unwrap_or_default();
+            Malformed::at(1 + before.matches('\n').count(), problem)
+        }
+    }
+}
+
+fn line(mark: &libyaml_safer::Mark) -> usize {
+    usize::try_from(mark.line)
+        .unwrap_or_default()
+        .saturating_add(1)
+}
+
+#[derive(Default)]
+struct Composer {
+    document: Document,
+    anchors: HashMap<String, NodeId>,
+    /// The collections whose end has not come; a mapping with the key that waits for its value.
+    open: Vec<(NodeId, Option<NodeId>)>,
+}
+
+impl Composer {
+    fn take(&mut self, event: Event) -> Result<(), Malformed> {
+        let line = line(&event.start_mark);
+        match event.data {
+            EventData::DocumentStart { .. } if self.document.root.is_some() => {
+                Err(Malformed::at(line, "there is more than one YAML document"))
+            }
+            EventData::Alias { anchor } => match self.anchors.get(&anchor) {
+                Some(&node) => {
+                    self.attach(node);
+                    Ok(())
+                }
+                None => Err(Malformed::at(line, "a YAML alias has no anchor before it")),
+            },
+            EventData::Scalar {
+                anchor,
+                tag,
+                value,
+                plain_implicit,
+                ..
+            } => {
+                let tag = match tag.filter(|tag| tag != "!") {
+                    Some(tag) => Tag::named(&tag),
+                    None if plain_implicit => scalar::resolve_plain(&value),
+                    None => Tag::Str,
+                };
+                self.add(anchor, tag, Content::Scalar(Zeroizing::new(value)), line)?;
+                Ok(())
+            }
+            EventData::SequenceStart { anchor, tag, .. } => {
+                let tag = Tag::of_collection(tag.as_deref(), Tag::Seq);
+                let node = self.add(anchor, tag, Content::Sequence(Vec::new()), line)?;
+                self.open(node, line)
+            }
+            EventData::MappingStart { anchor, tag, .. } => {
+                let tag = Tag::of_collection(tag.as_deref(), Tag::Map);
+                let node = self.add(anchor, tag, Content::Mapping(Vec::new()), line)?;
+                self.open(node, line)
+            }
+            EventData::SequenceEnd | EventData::MappingEnd => {
+                self.open.pop();
+                Ok(())
+            }
+            EventData::StreamStart { .. }
+            | EventData::StreamEnd
+            | EventData::DocumentStart { .. }
+            | EventData::DocumentEnd { .. } => Ok(()),
+        }
+    }
+
+    fn add(
+        &mut self,
+        anchor: Option<String>,
+        tag: Tag,
+        content: Content,
+        line: usize,
+    ) -> Result<NodeId, Malformed> {
+        let id = self.document.nodes.len();
+        self.document.nodes.push(Node { tag, content, line });
+        if let Some(anchor) = anchor
+            && self.anchors.insert(anchor, id).is_some()
+        {
+            return Err(Malformed::at(line, "a YAML anchor is there twice"));
+        }
+        self.attach(id);
+        Ok(id)
+    }
+
+    /// Makes `node` the next child of the innermost open collection, or the root.
+    fn attach(&mut self, node: NodeId) {
+        let Some((parent, key)) = self.open.last_mut() else {
+            self.document.root = Some(node);
+            return;
+        };
+        match self
+            .document
+            .nodes
+            .get_mut(*parent)
+            .map(|parent| &mut parent.content)
+        {
+            Some(Content::Sequence(items)) => items.push(node),
+            Some(Content::Mapping(pairs)) => match key.take() {
+                Some(key) => pairs.push((key, node)),
+                None => *key = Some(node),
+            },
+            Some(Content::Scalar(_)) | None => {}
+        }
+    }
+
+    fn open(&mut self, node: NodeId, line: usize) -> Result<(), Malformed> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(Malformed::at(line, too_deep()));
+        }
+        self.open.push((node, None));
+        Ok(())
+    }
+}
+
+pub(super) fn too_deep() -> String {
+    format!("nests deeper than {MAX_DEPTH} levels")
+}

@@ -1,0 +1,33 @@
+//! The environment variables backend answers as the real Airflow did.
+
+mod local_filesystem_cases;
+
+use airflow_secrets::{
+    Dialect, Environment, SecretsBackend, backends::EnvironmentVariablesBackend,
+};
+use local_filesystem_cases::{assert_all_equal, cases, connection, value};
+use serde_json::Value;
+
+fn answer(case: &Value) -> Value {
+    let variables = case["env"].as_object().expect("env").iter();
+    let variables = variables.map(|(name, value)| (name.as_str(), value.as_str().expect("a text")));
+    let multi_team = case["multi_team"].as_bool().expect("multi_team");
+    let backend = EnvironmentVariablesBackend::new(Environment::from_iter(variables), multi_team);
+    let id = case["id"].as_str().expect("id");
+    let team = case["team"].as_str();
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.expect("a runtime").block_on(async {
+        if case["kind"] == "connection" {
+            connection(backend.get_connection(id, team, Dialect::Core).await)
+        } else {
+            value(backend.get_variable(id, team).await)
+        }
+    })
+}
+
+#[test]
+fn environment_variables_answer_as_airflow() {
+    let cases = cases("environment");
+    assert!(cases.len() >= 500, "only {} cases", cases.len());
+    assert_all_equal(&cases, answer);
+}

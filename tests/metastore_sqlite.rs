@@ -1,0 +1,390 @@
+//! SQLite as it is found on a laptop: read without a trace, and every fault with its own message.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use airflow_secrets::{
+    Dialect, Failure, FailureKind, Lookup, Secret, SecretsBackend, SkipReason,
+    backends::MetastoreBackend,
+};
+use futures_executor::block_on;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+const TABLES: &str = "
+    CREATE TABLE connection (id INTEGER PRIMARY KEY, conn_id VARCHAR(250) UNIQUE, conn_type VARCHAR(500),
+        description VARCHAR(5000), host VARCHAR(500), schema VARCHAR(500), login TEXT, password TEXT, port INTEGER,
+        is_encrypted BOOLEAN, is_extra_encrypted BOOLEAN, extra TEXT, team_name VARCHAR(50));
+    CREATE TABLE variable (id INTEGER PRIMARY KEY, key VARCHAR(250) UNIQUE, val TEXT, is_encrypted BOOLEAN,
+        team_name VARCHAR(50));
+    INSERT INTO connection (conn_id, conn_type, host) VALUES ('pg', 'postgres', 'first.example.com');
+    INSERT INTO variable (key, val, is_encrypted) VALUES ('plain', 'text', 0), ('secret', 'gAAAA-marker', 1);
+";
+
+fn backend(path: &Path) -> MetastoreBackend {
+    MetastoreBackend::builder()
+        .url(format!("sqlite:///{}", path.display()))
+        .fernet_key(Some(Secret::from(KEY)))
+        .acquire_timeout(Duration::from_millis(50))
+        .build()
+        .unwrap()
+}
+
+/// A folder with a database in it.
+fn database(journal_mode: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("airflow.db");
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .pragma_update(None, "journal_mode", journal_mode)
+        .unwrap();
+    connection.execute_batch(TABLES).unwrap();
+    (folder, path)
+}
+
+fn host(backend: &MetastoreBackend, conn_id: &str) -> Result<Option<String>, Failure> {
+    let answer = block_on(backend.get_connection(conn_id, None, Dialect::Core))?;
+    Ok(match answer {
+        Lookup::Found { value, .. } => value.host().map(str::to_owned),
+        _ => None,
+    })
+}
+
+fn unavailable(path: &Path) -> String {
+    let failure = host(&backend(path), "pg").unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Unavailable);
+    assert_eq!(
+        failure.native_key(),
+        Some("connection WHERE conn_id = 'pg'")
+    );
+    failure.message().to_owned()
+}
+
+fn files(folder: &TempDir) -> Vec<String> {
+    let mut files = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect::<Vec<_>>();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_lookup_leaves_no_trace_beside_the_database() {
+    for journal_mode in ["wal", "delete"] {
+        let (folder, path) = database(journal_mode);
+        let before = fs::read(&path).unwrap();
+        let backend = backend(&path);
+        assert_eq!(host(&backend, "pg").unwrap().unwrap(), "first.example.com");
+        assert_eq!(files(&folder), ["airflow.db"]);
+        drop(backend);
+        assert_eq!(files(&folder), ["airflow.db"]);
+        assert!(
+            fs::read(&path).unwrap() == before,
+            "the database was written to"
+        );
+    }
+}
+
+#[test]
+fn what_another_process_has_just_written_is_seen() {
+    for journal_mode in ["wal", "delete"] {
+        let (_folder, path) = database(journal_mode);
+        let backend = backend(&path);
+        assert_eq!(host(&backend, "pg").unwrap().unwrap(), "first.example.com");
+        let writer = Connection::open(&path).unwrap();
+        for host_name in ["second.example.com", "third.example.com"] {
+            let sql = "UPDATE connection SET host = ?";
+            writer.execute(sql, [host_name]).unwrap();
+            assert_eq!(host(&backend, "pg").unwrap().unwrap(), host_name);
+        }
+        drop(writer);
+        assert_eq!(host(&backend, "pg").unwrap().unwrap(), "third.example.com");
+    }
+}
+
+#[test]
+fn a_writer_is_never_held_up() {
+    let (_folder, path) = database("delete");
+    let backend = backend(&path);
+    host(&backend, "pg").unwrap();
+    let writer = Connection::open(&path).unwrap();
+    writer.busy_timeout(Duration::ZERO).unwrap();
+    writer
+        .execute_batch("BEGIN EXCLUSIVE; DELETE FROM connection; COMMIT")
+        .unwrap();
+    assert_eq!(host(&backend, "pg").unwrap(), None);
+}
+
+#[test]
+fn a_file_that_was_put_in_its_place_is_read() {
+    let (_folder, path) = database("wal");
+    let (_other_folder, other) = database("wal");
+    Connection::open(&other)
+        .unwrap()
+        .execute("UPDATE connection SET host = 'other.example.com'", [])
+        .unwrap();
+    let backend = backend(&path);
+    assert_eq!(host(&backend, "pg").unwrap().unwrap(), "first.example.com");
+    fs::rename(&other, &path).unwrap();
+    assert_eq!(host(&backend, "pg").unwrap().unwrap(), "other.example.com");
+}
+
+#[test]
+fn a_path_with_special_characters_is_that_path() {
+    let (folder, path) = database("wal");
+    let special = folder.path().join("a b#c&d'é%2541.db");
+    fs::rename(&path, &special).unwrap();
+    let url = special.to_str().unwrap().replace('%', "%25");
+    let backend = backend(Path::new(&url));
+    assert_eq!(host(&backend, "pg").unwrap().unwrap(), "first.example.com");
+}
+
+#[test]
+fn a_file_that_does_not_exist_is_said_so_and_not_created() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = unavailable(&folder.path().join("airflow.db"));
+    assert!(
+        message.contains("airflow.db: No such file or directory"),
+        "{message}"
+    );
+    assert!(message.contains("nothing is ever created"), "{message}");
+    assert_eq!(files(&folder), [""; 0]);
+}
+
+#[test]
+fn what_is_no_database_is_said_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    fs::write(&path, "these are notes, not a database".repeat(100)).unwrap();
+    assert!(unavailable(&path).contains("notes.txt is not a SQLite database"));
+    assert!(unavailable(folder.path()).contains("is not a file"));
+}
+
+#[test]
+fn a_database_without_airflows_tables_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.db");
+    Connection::open(&path)
+        .unwrap()
+        .execute("CREATE TABLE t (x)", [])
+        .unwrap();
+    let message = unavailable(&path);
+    assert!(message.contains("has no table `connection`"), "{message}");
+    assert!(message.contains("airflow db migrate"), "{message}");
+}
+
+#[test]
+fn a_database_that_stays_locked_is_unavailable() {
+    let (_folder, path) = database("delete");
+    let writer = Connection::open(&path).unwrap();
+    writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let message = unavailable(&path);
+    assert!(
+        message.contains("locked by another process for longer than 50ms"),
+        "{message}"
+    );
+    writer.execute_batch("COMMIT").unwrap();
+    assert_eq!(
+        host(&backend(&path), "pg").unwrap().unwrap(),
+        "first.example.com"
+    );
+}
+
+#[test]
+fn a_database_in_memory_can_hold_nothing() {
+    for url in ["sqlite://", "sqlite:///:memory:"] {
+        let backend = MetastoreBackend::builder().url(url).build().unwrap();
+        let failure = host(&backend, "pg").unwrap_err();
+        assert!(failure.message().contains("in-memory"), "{failure}");
+    }
+}
+
+#[test]
+fn a_missing_key_names_the_setting_and_the_cure() {
+    let (_folder, path) = database("wal");
+    let builder = MetastoreBackend::builder().url(format!("sqlite:///{}", path.display()));
+    let without = builder.clone().build().unwrap();
+    let failure = block_on(without.get_variable("secret", None)).unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Configuration);
+    assert_eq!(
+        failure.message(),
+        "`val` is encrypted and [core] fernet_key is not set; set AIRFLOW__CORE__FERNET_KEY to \
+         the key that Airflow uses"
+    );
+    let invalid = builder
+        .fernet_key(Some(Secret::from("c2hvcnQ=")))
+        .fernet_key_origin("AIRFLOW__CORE__FERNET_KEY")
+        .build()
+        .unwrap();
+    let failure = block_on(invalid.get_variable("secret", None)).unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Configuration);
+    assert_eq!(
+        failure.message(),
+        "`val` is encrypted and [core] fernet_key (AIRFLOW__CORE__FERNET_KEY) is not a Fernet \
+         key: each of its keys (with a comma between them) must be 32 bytes in URL-safe base64, \
+         which is 44 characters"
+    );
+    // Nothing is encrypted here: neither is in the way.
+    let plain = Lookup::found(Secret::from("text"), "variable WHERE key = 'plain'");
+    assert_eq!(
+        block_on(without.get_variable("plain", None)),
+        Ok(plain.clone())
+    );
+    assert_eq!(block_on(invalid.get_variable("plain", None)), Ok(plain));
+}
+
+#[test]
+fn a_variable_that_cannot_be_decrypted_is_missing_for_that_reason() {
+    let (_folder, path) = database("wal");
+    let answer = block_on(backend(&path).get_variable("secret", None)).unwrap();
+    let Lookup::Missing {
+        native_key,
+        reason: Some(reason),
+    } = answer
+    else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(native_key, "variable WHERE key = 'secret'");
+    assert!(reason.contains("cannot be decrypted"), "{reason}");
+    assert!(!reason.contains("marker"), "{reason}");
+}
+
+#[test]
+fn ids_of_every_number_are_answered_in_the_order_asked() {
+    let (_folder, path) = database("wal");
+    let mut connection = Connection::open(&path).unwrap();
+    let transaction = connection.transaction().unwrap();
+    for number in 0..300 {
+        let sql = "INSERT INTO variable (key, val, is_encrypted) VALUES (?, ?, 0)";
+        transaction
+            .execute(sql, [format!("k{number}"), format!("v{number}")])
+            .unwrap();
+    }
+    transaction.commit().unwrap();
+    let keys = (0..12_001)
+        .rev()
+        .map(|number| format!("k{}", number % 400))
+        .collect::<Vec<_>>();
+    let asked = keys.iter().map(String::as_str).collect::<Vec<_>>();
+    let answers = block_on(backend(&path).get_variables(&asked, None));
+    assert_eq!(answers.len(), keys.len());
+    for (key, answer) in keys.iter().zip(answers) {
+        let native_key = format!("variable WHERE key = '{key}'");
+        let number = key[1..].parse::<u32>().unwrap();
+        let expected = if number < 300 {
+            Lookup::found(Secret::from(format!("v{number}")), native_key)
+        } else {
+            Lookup::missing(native_key)
+        };
+        assert_eq!(answer, Ok(expected));
+    }
+    assert_eq!(block_on(backend(&path).get_variables(&[], None)), []);
+}
+
+#[test]
+fn an_id_with_nul_is_not_asked_for() {
+    let (_folder, path) = database("wal");
+    let backend = backend(&path);
+    let skipped = || SkipReason::InvalidId("it contains NUL".into());
+    let answers = block_on(backend.get_variables(&["a\0b", "plain"], None));
+    assert_eq!(answers[0], Ok(Lookup::skipped(skipped())));
+    assert_eq!(
+        answers[1],
+        Ok(Lookup::found(
+            Secret::from("text"),
+            "variable WHERE key = 'plain'"
+        ))
+    );
+    assert_eq!(
+        block_on(backend.get_variable("a\0b", None)),
+        Ok(Lookup::skipped(skipped()))
+    );
+}
+
+#[test]
+fn a_connection_is_also_had_as_a_uri() {
+    let (_folder, path) = database("wal");
+    assert_eq!(
+        block_on(backend(&path).get_conn_value("pg", None)),
+        Ok(Lookup::found(
+            Secret::from("postgres://first.example.com"),
+            "connection WHERE conn_id = 'pg'"
+        ))
+    );
+}
+
+#[test]
+fn tables_in_a_schema_are_found_there() {
+    let (_folder, path) = database("wal");
+    let in_schema = |schema: &str| {
+        MetastoreBackend::builder()
+            .url(format!("sqlite:///{}", path.display()))
+            .schema(schema)
+            .build()
+            .unwrap()
+    };
+    assert_eq!(
+        host(&in_schema("main"), "pg").unwrap().unwrap(),
+        "first.example.com"
+    );
+    assert_eq!(
+        host(&in_schema("  "), "pg").unwrap().unwrap(),
+        "first.example.com"
+    );
+    let failure = host(&in_schema("a\"b"), "pg").unwrap_err();
+    assert!(
+        failure.message().contains("has no table `connection`"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn options_without_a_meaning_here_are_named_in_a_warning() {
+    let backend = MetastoreBackend::builder()
+        .url("sqlite:////x.db?timeout=3&check_same_thread=False&surprise=1")
+        .origin("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
+        .build()
+        .unwrap();
+    let warnings = backend
+        .warnings()
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>();
+    assert_eq!(
+        warnings,
+        [
+            "[database] sql_alchemy_conn (AIRFLOW__DATABASE__SQL_ALCHEMY_CONN): the URL's option \
+          `surprise` is passed over"
+        ]
+    );
+}
+
+#[test]
+fn nothing_secret_is_shown() {
+    let (_folder, path) = database("wal");
+    let backend = backend(&path);
+    let builder = MetastoreBackend::builder()
+        .url("sqlite://marker-user:marker-password@marker-host/marker")
+        .fernet_key(Some(Secret::from("marker-key")));
+    let error = builder.clone().build().unwrap_err();
+    for shown in [
+        format!("{backend:?}"),
+        format!("{builder:?}"),
+        format!("{error} {error:?}"),
+        format!(
+            "{:?}",
+            block_on(backend.get_connection("pg", None, Dialect::Core))
+        ),
+        format!("{:?}", block_on(backend.get_variable("plain", None))),
+    ] {
+        for secret in ["marker", KEY, "\"text\""] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+    }
+}
