@@ -5,6 +5,8 @@ mod local_filesystem;
 mod memory;
 #[cfg(feature = "metastore")]
 mod metastore;
+#[cfg(feature = "vault")]
+pub mod vault;
 
 pub use environment::EnvironmentVariablesBackend;
 pub use local_filesystem::{LocalFilesystemBackend, LocalFilesystemBuilder};

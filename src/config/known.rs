@@ -42,7 +42,7 @@ pub(super) const BACKENDS: &[(&str, Offer)] = &[
     ("airflow.secrets.local_filesystem.LocalFilesystemBackend", Offer::Backend(LocalFilesystemBackend::from_setup)),
     ("airflow.secrets.metastore.MetastoreBackend", Offer::NotYet),
     ("airflow.sdk.execution_time.secrets.execution_api.ExecutionAPISecretsBackend", Offer::NotYet),
-    ("airflow.providers.hashicorp.secrets.vault.VaultBackend", Offer::NotYet),
+    ("airflow.providers.hashicorp.secrets.vault.VaultBackend", in_feature!("vault", |setup| Ok(Arc::new(crate::backends::vault::VaultBackend::from_setup(setup)?)))),
     ("airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend", Offer::NotYet),
     ("airflow.providers.amazon.aws.secrets.systems_manager.SystemsManagerParameterStoreBackend", Offer::NotYet),
     ("airflow.providers.google.cloud.secrets.secret_manager.CloudSecretManagerBackend", Offer::NotYet),

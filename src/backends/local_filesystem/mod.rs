@@ -220,6 +220,13 @@ fn single(path: &str, key: &str, entries: &[Entry]) -> Result<Option<Secret>, Fa
     }
 }
 
+/// `str(value)` of a JSON value, for other backends that hold values which are no texts; `None` if
+/// it is longer than 16 MiB.
+#[cfg(feature = "vault")]
+pub(super) fn str_of_json(value: &crate::connection::python::json::Value<'_>) -> Option<Secret> {
+    repr::str(&Value::from(value)).ok().map(Secret::from)
+}
+
 /// `str(value)`; for `None`, nothing.
 fn text(path: &str, entry: &Entry, value: &Value) -> Result<Option<Secret>, Failure> {
     if matches!(value, Value::Null) {

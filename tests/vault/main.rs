@@ -1,0 +1,53 @@
+//! The Vault backend against a real OpenBao: `scripts/install-tools` fetches it.
+
+#[path = "../support"]
+mod support {
+    pub(crate) mod authority;
+    pub(crate) mod login_servers;
+    pub(crate) mod openbao;
+    pub(crate) mod process;
+    pub(crate) mod wire;
+}
+
+mod directory_logins;
+mod faults;
+mod ids;
+mod logins;
+mod reads;
+mod requests;
+mod secrets_stay_secret;
+mod tls;
+mod token_life;
+
+use airflow_secrets::{
+    Failure, FailureKind, Lookup, Secret, SecretsBackend,
+    backends::vault::{Login, VaultBackend, VaultBackendBuilder},
+};
+
+/// A builder for a server, with its engine mounted at `airflow`.
+fn vault(url: &str, login: Login) -> VaultBackendBuilder {
+    VaultBackend::builder()
+        .url(url)
+        .mount_point("airflow")
+        .login(login)
+}
+
+/// A variable as a test likes it: its text, or what else happened.
+async fn variable(vault: &VaultBackend, key: &str) -> Result<String, String> {
+    outcome(vault.get_variable(key, None).await)
+}
+
+fn outcome(looked_up: Result<Lookup<Secret>, Failure>) -> Result<String, String> {
+    match looked_up {
+        Ok(Lookup::Found { value, .. }) => Ok(value.expose().to_owned()),
+        Ok(Lookup::Missing { reason, .. }) => {
+            Err(format!("missing: {}", reason.unwrap_or_default()))
+        }
+        Ok(Lookup::Skipped { reason }) => Err(format!("skipped: {reason}")),
+        Err(failure) => Err(format!("{:?}: {failure}", failure.kind())),
+    }
+}
+
+fn kind(looked_up: Result<Lookup<Secret>, Failure>) -> FailureKind {
+    looked_up.expect_err("a failure").kind()
+}
