@@ -173,8 +173,8 @@ DIFFERENCES = [
     ),
     (
         "a port that no connection has, or fields of another type than their own",
+        # Refused here, a later source may answer.
         lambda home, part, airflow, us: part == "connections"
-        and us.get("none") == "invalid_value"
         and any(not fits(name, airflow[name]) for name in FIELDS if name in airflow),
     ),
     (
@@ -192,7 +192,8 @@ DIFFERENCES = [
 
 def fits(name, value):
     if name == "port":
-        return value is None or (isinstance(value, int) and 0 <= value <= 65535)
+        number = int(value) if isinstance(value, str) and value.isdigit() and value.isascii() else value
+        return number in (None, "") or (isinstance(number, int) and 0 <= number <= 65535)
     return value is None or isinstance(value, str)
 
 

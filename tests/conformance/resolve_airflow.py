@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 
@@ -70,6 +71,7 @@ def fill(databases):
                 write(session, row)
                 written += 1
         engine.dispose()
+    shutil.rmtree(home, ignore_errors=True)
     return {"written": written}
 
 
