@@ -30,10 +30,7 @@ impl Document {
     /// What describes a connection: `conn_uri`, else the whole document as Python writes it.
     pub(super) fn conn_value(&self) -> Result<Secret, Failure> {
         let mut object = self.object()?;
-        let conn_uri = object
-            .iter()
-            .rev()
-            .find(|(name, _)| **name == *"conn_uri");
+        let conn_uri = object.iter().rev().find(|(name, _)| **name == *"conn_uri");
         if conn_uri.is_none_or(|(_, uri)| !uri.is_truthy()) {
             return Ok(object.to_secret());
         }
