@@ -1,6 +1,6 @@
 //! A real OpenBao, and what an operator does to it.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -134,10 +134,6 @@ impl OpenBao {
     pub(crate) async fn seal(&self) {
         self.ask(Method::PUT, "sys/seal", &json!({})).await;
         self.wait_for(503).await;
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     async fn health(&self) -> Option<StatusCode> {

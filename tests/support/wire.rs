@@ -230,10 +230,6 @@ impl Queued {
         });
         server
     }
-
-    pub(crate) fn queue(&self, answer: Answer) {
-        self.answers.lock().unwrap().push_back(answer);
-    }
 }
 
 async fn answer(mut client: TcpStream, seen: Seen, answers: Arc<Mutex<VecDeque<Answer>>>) {

@@ -16,6 +16,7 @@ mod logins;
 mod reads;
 mod requests;
 mod secrets_stay_secret;
+mod side_by_side;
 mod tls;
 mod token_life;
 

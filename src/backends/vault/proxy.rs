@@ -1,6 +1,6 @@
 //! Which proxy stands before Vault: chosen as Python's `requests` does, for one address.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use reqwest::Url;
 
@@ -12,17 +12,9 @@ pub(super) type Proxies = BTreeMap<String, Secret>;
 /// The proxy for `url`: of `given`, or of the environment unless its `no_proxy` says otherwise.
 pub(super) fn choose(url: &Url, given: &Proxies, environment: &Environment) -> Option<Secret> {
     let mut proxies = given.clone();
-    let no_proxy = match given.get("no_proxy") {
-        Some(hosts) => Some(hosts.clone()),
-        None => variable(environment, "no_proxy"),
-    };
-    if !is_bypassed(url, no_proxy.as_ref().map_or("", Secret::expose)) {
+    if !is_bypassed(url, given.get("no_proxy"), environment) {
         for scheme in ["http", "https", "all"] {
-            // A CGI script's clients could set HTTP_PROXY.
-            if scheme == "http" && environment.get("REQUEST_METHOD").is_some() {
-                continue;
-            }
-            if let Some(proxy) = variable(environment, &format!("{scheme}_proxy")) {
+            if let Some(proxy) = proxy_variable(environment, scheme) {
                 proxies.entry(scheme.to_owned()).or_insert(proxy);
             }
         }
@@ -62,44 +54,50 @@ fn with_scheme(proxy: &Secret) -> Secret {
     }
 }
 
-/// `name` from the environment: in lower case, else in upper case.
-fn variable(environment: &Environment, name: &str) -> Option<Secret> {
-    let value = environment
-        .get(name)
-        .or_else(|| environment.get(&name.to_uppercase()))?;
-    Some(value.into()).filter(|value: &Secret| !value.is_empty())
+/// `http_proxy` and the like: in lower case, where an empty one counts, else in upper case.
+fn proxy_variable(environment: &Environment, scheme: &str) -> Option<Secret> {
+    let name = format!("{scheme}_proxy");
+    // The clients of a CGI script could set HTTP_PROXY.
+    let is_unsafe = scheme == "http" && environment.get("REQUEST_METHOD").is_some();
+    let upper = || environment.get(&name.to_uppercase()).filter(|_| !is_unsafe);
+    let proxy = environment.get(&name).or_else(upper)?;
+    Some(proxy.into()).filter(|proxy: &Secret| !proxy.is_empty())
 }
 
-fn is_bypassed(url: &Url, no_proxy: &str) -> bool {
-    let host = url.host_str().unwrap_or_default().to_lowercase();
-    let host_and_port = match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.clone(),
-    };
-    let no_proxy = no_proxy.replace(' ', "");
-    if no_proxy == "*" {
+/// Whether `no_proxy` names the host of `url`, as itself, as a domain, or as a network of IPv4. In
+/// the environment, an empty one in lower case hides a `*` in upper case and no more.
+fn is_bypassed(url: &Url, given: Option<&Secret>, environment: &Environment) -> bool {
+    let lower = given.map(Secret::expose).or(environment.get("no_proxy"));
+    let upper = environment.get("NO_PROXY").filter(|_| given.is_none());
+    if lower.or(upper) == Some("*") {
         return true;
     }
-    let address = host.parse::<std::net::Ipv4Addr>().ok();
-    no_proxy
-        .split(',')
-        .filter(|entry| !entry.is_empty())
-        .any(|entry| {
-            let entry = entry.to_lowercase();
-            if let Some(address) = address {
-                return entry == host || in_network(address, &entry) || entry == host_and_port;
-            }
-            let bare = entry.trim_start_matches('.');
-            host.ends_with(&entry) || host_and_port.ends_with(&entry) || host == bare
-        })
+    let no_proxy = lower.filter(|hosts| !hosts.is_empty()).or(upper);
+    let no_proxy = no_proxy.unwrap_or_default().to_lowercase();
+    let host = url.host_str().unwrap_or_default().to_lowercase();
+    let address = host.parse::<Ipv4Addr>().ok();
+    let host_and_port = match url.port() {
+        Some(port) if address.is_none() => format!("{host}:{port}"),
+        _ => host.clone(),
+    };
+    let entries = no_proxy.split(',').map(str::trim);
+    entries.filter(|entry| !entry.is_empty()).any(|entry| {
+        let entry = entry.trim_start_matches('.');
+        let is_in = |host: &str| {
+            host.strip_suffix(entry)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        is_in(&host)
+            || is_in(&host_and_port)
+            || address.is_some_and(|address| in_network(address, entry))
+    })
 }
 
-fn in_network(address: std::net::Ipv4Addr, network: &str) -> bool {
+fn in_network(address: Ipv4Addr, network: &str) -> bool {
     let Some((network, bits)) = network.split_once('/') else {
         return false;
     };
-    let (Ok(network), Ok(bits)) = (network.parse::<std::net::Ipv4Addr>(), bits.parse::<u32>())
-    else {
+    let (Ok(network), Ok(bits)) = (network.parse::<Ipv4Addr>(), bits.parse::<u32>()) else {
         return false;
     };
     let mask = match bits {
@@ -107,4 +105,37 @@ fn in_network(address: std::net::Ipv4Addr, network: &str) -> bool {
         _ => return false,
     };
     address.to_bits() & mask == network.to_bits() & mask
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_proxy_is_the_one_that_requests_chooses() {
+        let corpus = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/conformance/vault_proxies.jsonl"
+        );
+        let corpus = std::fs::read_to_string(corpus).unwrap();
+        for line in corpus.lines() {
+            let case = serde_json::from_str::<Value>(line).unwrap();
+            let pairs = |name: &str| {
+                let pairs = case[name].as_object().unwrap().iter();
+                pairs.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+            };
+            let environment = Environment::from_iter(pairs("environment"));
+            let given = pairs("given").map(|(name, url)| (name, Secret::from(url)));
+            let url = Url::parse(case["url"].as_str().unwrap()).unwrap();
+            let chosen = choose(&url, &given.collect(), &environment);
+            assert_eq!(
+                chosen.as_ref().map(Secret::expose),
+                case["proxy"].as_str(),
+                "{line}"
+            );
+        }
+        assert_eq!(corpus.lines().count(), 600);
+    }
 }
