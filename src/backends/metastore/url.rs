@@ -199,3 +199,6 @@ impl std::fmt::Debug for DatabaseUrl {
         write!(f, "{:?} URL", self.engine)
     }
 }
+
+#[cfg(test)]
+mod tests;
