@@ -58,6 +58,9 @@
 //! |---|---|
 //! | *(none)* | the codec, the trait, the resolver, settings, environment variables, local files, memory: no TLS, no HTTP, no async runtime |
 //! | `sqlite` | the metadata DB on SQLite |
+//! | `postgres` | the metadata DB on PostgreSQL, behind PgBouncer as well (rustls, Tokio) |
+//! | `mysql` | the metadata DB on MySQL or MariaDB (rustls, Tokio) |
+//! | `vault` | HashiCorp Vault and OpenBao (rustls, Tokio) |
 //! | `full` | all of them |
 //!
 //! # Differences from Airflow
