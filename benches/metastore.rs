@@ -15,7 +15,9 @@ mod servers;
 use std::fmt::Write as _;
 
 use airflow_secrets::{Dialect, Lookup, Secret, SecretsBackend, backends::MetastoreBackend};
-use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
+use criterion::{
+    BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
+};
 use mariadb::MariaDb;
 use postgres::Postgres;
 use tokio::runtime::Runtime;
@@ -44,7 +46,9 @@ fn lookups(
     backend: &MetastoreBackend,
     name: &str,
 ) {
-    let ids = (0..MANY).map(|number| format!("c{number}")).collect::<Vec<_>>();
+    let ids = (0..MANY)
+        .map(|number| format!("c{number}"))
+        .collect::<Vec<_>>();
     let ids = ids.iter().map(String::as_str).collect::<Vec<_>>();
     group.bench_function(format!("{name}/one lookup"), |bencher| {
         bencher.iter(|| {
@@ -55,7 +59,11 @@ fn lookups(
     group.bench_function(format!("{name}/100 at once"), |bencher| {
         bencher.iter(|| {
             let answers = runtime.block_on(backend.get_connections(&ids, None, Dialect::Core));
-            assert!(answers.iter().all(|answer| matches!(answer, Ok(Lookup::Found { .. }))));
+            assert!(
+                answers
+                    .iter()
+                    .all(|answer| matches!(answer, Ok(Lookup::Found { .. })))
+            );
         });
     });
     group.bench_function(format!("{name}/100 one by one"), |bencher| {
@@ -82,7 +90,10 @@ fn metastore(criterion: &mut Criterion) {
     let database = runtime.block_on(postgres.database(&sql));
     let client = runtime.block_on(async {
         let mut config = tokio_postgres::Config::new();
-        config.host("127.0.0.1").port(postgres.server.port).user(&database);
+        config
+            .host("127.0.0.1")
+            .port(postgres.server.port)
+            .user(&database);
         config.password(postgres::PASSWORD).dbname(&database);
         let (client, connection) = config.connect(NoTls).await.unwrap();
         tokio::spawn(connection);
@@ -107,7 +118,10 @@ fn metastore(criterion: &mut Criterion) {
     let mariadb = MariaDb::shared();
     let sql = format!("{}{}", mariadb::TABLES, rows());
     let database = mariadb.database("utf8mb4_general_ci", &sql);
-    let backend = MetastoreBackend::builder().url(mariadb.url(&database)).build().unwrap();
+    let backend = MetastoreBackend::builder()
+        .url(mariadb.url(&database))
+        .build()
+        .unwrap();
     lookups(&mut group, &runtime, &backend, "mariadb");
 
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! One room per source of secrets.
 
-#[cfg(feature = "metastore")]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod metastore;
 
-#[cfg(feature = "metastore")]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use metastore::{MetastoreBackend, MetastoreBuilder};

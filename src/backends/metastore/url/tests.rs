@@ -58,7 +58,10 @@ fn urls_are_split_as_sqlalchemy_splits_them() {
             }
         }
     }
-    assert!(same > 500 && refused > 100, "{same} the same, {refused} refused");
+    assert!(
+        same > 500 && refused > 100,
+        "{same} the same, {refused} refused"
+    );
 }
 
 #[test]
@@ -77,10 +80,16 @@ fn every_name_of_an_engine_is_known() {
         ("mysql+mysqlconnector", Engine::MySql),
         ("mariadb+pymysql", Engine::MySql),
     ] {
-        assert_eq!(DatabaseUrl::parse(&format!("{name}:///x")).unwrap().engine, engine);
+        assert_eq!(
+            DatabaseUrl::parse(&format!("{name}:///x")).unwrap().engine,
+            engine
+        );
     }
     for unknown in ["oracle://x", "mssql+pyodbc://x", "POSTGRESQL://x"] {
-        assert_eq!(DatabaseUrl::parse(unknown).unwrap_err(), UrlError::UnknownEngine);
+        assert_eq!(
+            DatabaseUrl::parse(unknown).unwrap_err(),
+            UrlError::UnknownEngine
+        );
     }
 }
 
