@@ -1,5 +1,13 @@
 //! SQLite as it is found on a laptop: read without a trace, and every fault with its own message.
 
+// A test may panic: so it fails.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -315,6 +323,28 @@ fn an_id_with_nul_is_not_asked_for() {
         block_on(backend.get_variable("a\0b", None)),
         Ok(Lookup::skipped(skipped()))
     );
+}
+
+#[test]
+fn the_database_of_the_quickstart_opens_with_its_published_key() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart/airflow.db");
+    let key = "cXVpY2tzdGFydC1kZW1vLWtleS1ub3QtYS1zZWNyZXQ=";
+    let backend = MetastoreBackend::builder()
+        .url(format!("sqlite:///{}", path.display()))
+        .fernet_key(Some(Secret::from(key)))
+        .build()
+        .unwrap();
+    let uri = "postgres://loader:correct%20horse%20battery%20staple@warehouse.example.com:5432/analytics\
+               ?__extra__=%7B%22sslmode%22%3A+%22require%22%2C+%22connect_timeout%22%3A+10%7D";
+    let warehouse = block_on(backend.get_conn_value("warehouse", None));
+    assert_eq!(
+        warehouse.unwrap(),
+        Lookup::found(Secret::from(uri), "connection WHERE conn_id = 'warehouse'")
+    );
+    let size = block_on(backend.get_variable("batch_size", None));
+    let found = Lookup::found(Secret::from("500"), "variable WHERE key = 'batch_size'");
+    assert_eq!(size.unwrap(), found);
+    assert!(fs::metadata(path).unwrap().len() < 1_500_000);
 }
 
 #[test]

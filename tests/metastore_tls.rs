@@ -1,5 +1,13 @@
 //! TLS to a real PostgreSQL and a real MariaDB: what each mode lets through, and what it refuses.
 
+// A test may panic: so it fails.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
+
 #[path = "support/asking.rs"]
 #[allow(dead_code)]
 mod asking;
@@ -29,7 +37,7 @@ fn assert_refuses(url: &str, what: &str) {
     assert!(!error.to_string().contains("marker"), "{error}");
 }
 
-async fn postgres_with_tls() -> Postgres {
+fn postgres_with_tls() -> Postgres {
     let folder = Postgres::initialise();
     certificates::write(&folder, "test_0");
     let file = |name: &str| folder.join(name).display().to_string();
@@ -47,7 +55,7 @@ async fn postgres_with_tls() -> Postgres {
 
 #[tokio::test]
 async fn postgresql_honours_every_sslmode() {
-    let postgres = postgres_with_tls().await;
+    let postgres = postgres_with_tls();
     let database = postgres.database(postgres::TABLES).await;
     let file = |name: &str| postgres.folder.join(name).display().to_string();
     let (ca, other) = (file("ca.pem"), file("other-ca.pem"));
@@ -55,14 +63,14 @@ async fn postgresql_honours_every_sslmode() {
     let by_address = postgres.url(&database);
 
     for options in [
-        "".to_owned(),
+        String::new(),
         "?sslmode=disable".to_owned(),
         "?sslmode=allow".to_owned(),
         "?sslmode=prefer".to_owned(),
         "?sslmode=require".to_owned(),
         format!("?sslmode=require&sslrootcert={ca}"),
         format!("?sslmode=verify-ca&sslrootcert={ca}"),
-        format!("?sslmode=require&channel_binding=require&ssl_min_protocol_version=TLSv1.3"),
+        "?sslmode=require&channel_binding=require&ssl_min_protocol_version=TLSv1.3".to_owned(),
     ] {
         assert_answers(&backend(&format!("{by_address}{options}"))).await;
     }
@@ -139,7 +147,7 @@ async fn mariadb_honours_every_ssl_mode() {
         .replace("mysqldb", "mysqlconnector");
 
     for options in [
-        "".to_owned(),
+        String::new(),
         "?ssl_mode=DISABLED".to_owned(),
         "?ssl_mode=PREFERRED".to_owned(),
         "?ssl_mode=REQUIRED".to_owned(),

@@ -3,7 +3,7 @@
 mod environment;
 mod local_filesystem;
 mod memory;
-#[cfg(feature = "metastore")]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod metastore;
 #[cfg(feature = "vault")]
 pub mod vault;
@@ -11,5 +11,5 @@ pub mod vault;
 pub use environment::EnvironmentVariablesBackend;
 pub use local_filesystem::{LocalFilesystemBackend, LocalFilesystemBuilder};
 pub use memory::MemoryBackend;
-#[cfg(feature = "metastore")]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use metastore::{MetastoreBackend, MetastoreBuilder};

@@ -132,7 +132,7 @@ impl Connection {
     }
 
     /// The connection in a row of the metadata DB. Unlike from fields, an empty password stays.
-    #[cfg(feature = "metastore")]
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
     pub(crate) fn from_row(conn_id: &str, fields: Fields) -> Result<Self, ConnectionError> {
         if let Some(extra) = &fields.extra {
             extra::check(extra.expose(), Dialect::Core)?;

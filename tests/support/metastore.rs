@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
@@ -149,15 +150,12 @@ pub(crate) async fn assert_same_answers(
         "the corpus is too small to prove anything"
     );
     let mut wrong = Vec::new();
-    let mut groups: Vec<((&str, Option<&str>), Vec<&Case>)> = Vec::new();
-    for case in &corpus.cases {
-        let group = (case.key.as_str(), case.team.as_deref());
-        match groups.last_mut() {
-            Some((name, cases)) if *name == group => cases.push(case),
-            _ => groups.push((group, vec![case])),
-        }
-    }
-    for ((key, team), cases) in groups {
+    let group = |case: &Case| (case.key.clone(), case.team.clone());
+    for cases in corpus
+        .cases
+        .chunk_by(|one, other| group(one) == group(other))
+    {
+        let (key, team) = (cases[0].key.as_str(), cases[0].team.as_deref());
         let backend = open(key);
         let mut ids = (Vec::new(), Vec::new());
         let mut answers = (Vec::new(), Vec::new());
@@ -233,15 +231,16 @@ pub(crate) fn rows_as_sql(path: &Path) -> String {
                 ValueRef::Integer(number) => number.to_string(),
                 ValueRef::Text(b"") => "''".to_owned(),
                 ValueRef::Text(text) => {
-                    let digits = text.iter().map(|byte| format!("{byte:02x}"));
-                    format!("_utf8mb4 X'{}'", digits.collect::<String>())
+                    let mut literal = "_utf8mb4 X'".to_owned();
+                    for byte in text {
+                        write!(literal, "{byte:02x}").unwrap();
+                    }
+                    literal + "'"
                 }
                 other => panic!("{other:?} in {table}"),
             });
             let values = values.collect::<Vec<_>>().join(", ");
-            sql.push_str(&format!(
-                "INSERT INTO {table} (`{columns}`) VALUES ({values});\n"
-            ));
+            writeln!(sql, "INSERT INTO {table} (`{columns}`) VALUES ({values});").unwrap();
         }
     }
     sql

@@ -160,7 +160,12 @@ pub(crate) fn pgbouncer(postgres: &Postgres, roles: &[&str]) -> Server {
     let port = free_port();
     let users = roles
         .iter()
-        .map(|role| format!("\"{role}\" \"{PASSWORD}\"\n"))
+        .flat_map(|role| {
+            [
+                "\"", *role, "\" \"", PASSWORD, "\"
+",
+            ]
+        })
         .collect::<String>();
     let settings = format!(
         "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr=127.0.0.1\n\

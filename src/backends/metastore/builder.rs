@@ -25,6 +25,10 @@ pub struct MetastoreBuilder {
 }
 
 /// How many connections there may be, and how long anything may take.
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "only servers need it")
+)]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub(super) max_connections: usize,

@@ -96,6 +96,10 @@ pub(super) struct Fault {
 }
 
 /// What kind of fault it was.
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "only servers need it")
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FaultKind {
     /// The database could not be asked, or refused.

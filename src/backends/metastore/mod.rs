@@ -16,6 +16,8 @@ mod row;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(test)]
+mod tests;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod tls;
 mod url;
@@ -141,9 +143,10 @@ impl MetastoreBackend {
                 .copied()
                 .filter(|id| impossible::<()>(id).is_none())
                 .collect::<Vec<_>>();
-            let rows = match possible.is_empty() {
-                true => Ok(Vec::new()),
-                false => self.rows(table, &possible, team).await,
+            let rows = if possible.is_empty() {
+                Ok(Vec::new())
+            } else {
+                self.rows(table, &possible, team).await
             };
             let rows = match rows {
                 Ok(rows) => rows,
@@ -253,7 +256,7 @@ fn impossible<T>(id: &str) -> Option<Lookup<T>> {
 
 #[async_trait]
 impl SecretsBackend for MetastoreBackend {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "metastore"
     }
 

@@ -6,7 +6,7 @@
 
 mod options;
 
-use std::{error::Error as _, fmt, io, time::Duration};
+use std::{error::Error as _, fmt, fmt::Write as _, io, time::Duration};
 
 use async_trait::async_trait;
 use tokio::time;
@@ -301,14 +301,14 @@ impl Parameter {
 impl Syntax for Dollars {
     fn parameter(&mut self, sql: &mut String, value: &str) {
         self.0.push(Parameter::Text(value.to_owned()));
-        sql.push_str(&format!("${}", self.0.len()));
+        let _ = write!(sql, "${}", self.0.len());
     }
 
     /// One statement for any number of values.
     fn one_of(&mut self, sql: &mut String, values: &[&str]) {
         let values = values.iter().map(|&value| value.to_owned()).collect();
         self.0.push(Parameter::Texts(values));
-        sql.push_str(&format!("= ANY(${})", self.0.len()));
+        let _ = write!(sql, "= ANY(${})", self.0.len());
     }
 }
 

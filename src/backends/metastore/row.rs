@@ -9,6 +9,10 @@ use crate::{Connection, Failure, FailureKind, Fields, Lookup, Secret};
 pub(super) enum Cell {
     Null,
     Integer(i64),
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        allow(dead_code, reason = "only SQLite has them")
+    )]
     Real(f64),
     Text(Zeroizing<String>),
     /// Bytes, or text that is not UTF-8.

@@ -237,9 +237,9 @@ struct OpenFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum FileState {
     /// SQLite's own locks see to it that reads are consistent; this file is the one to read.
-    Locked(Option<FileId>),
+    Locked(FileId),
     /// In WAL mode and not in use: as long as it stays as it is, it can be read without a trace.
-    Immutable(Option<FileId>, Option<SystemTime>, u64),
+    Immutable(FileId, Option<SystemTime>, u64),
 }
 
 impl FileState {
@@ -248,7 +248,7 @@ impl FileState {
     }
 }
 
-/// Which file it is, whatever its name: device and number.
+/// Which file it is, whatever its name: device and number, where there is such a thing.
 type FileId = (u64, u64);
 
 /// A database file that may or may not be there.
@@ -300,7 +300,7 @@ impl DatabaseFile {
             .read_exact(&mut header)
             .is_ok()
             && header.ends_with(&[2, 2]);
-        if is_wal && !self.has_wal(path) {
+        if is_wal && !has_wal(path) {
             Ok(FileState::Immutable(
                 id,
                 metadata.modified().ok(),
@@ -309,13 +309,6 @@ impl DatabaseFile {
         } else {
             Ok(FileState::Locked(id))
         }
-    }
-
-    /// Whether there is a write-ahead log beside the file that holds anything.
-    fn has_wal(&self, path: &Path) -> bool {
-        let mut name = path.as_os_str().to_owned();
-        name.push("-wal");
-        fs::metadata(name).is_ok_and(|log| log.len() > 0)
     }
 
     /// Opens the file for reading only.
@@ -369,13 +362,20 @@ impl DatabaseFile {
     }
 }
 
+/// Whether there is a write-ahead log beside the file that holds anything.
+fn has_wal(path: &Path) -> bool {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    fs::metadata(name).is_ok_and(|log| log.len() > 0)
+}
+
 #[cfg(unix)]
-fn file_id(metadata: &fs::Metadata) -> Option<FileId> {
+fn file_id(metadata: &fs::Metadata) -> FileId {
     use std::os::unix::fs::MetadataExt;
-    Some((metadata.dev(), metadata.ino()))
+    (metadata.dev(), metadata.ino())
 }
 
 #[cfg(not(unix))]
-fn file_id(_: &fs::Metadata) -> Option<FileId> {
-    None
+fn file_id(_: &fs::Metadata) -> FileId {
+    (0, 0)
 }

@@ -27,6 +27,10 @@ pub(super) struct TlsOptions {
 }
 
 /// Whose signature on the server's certificate counts.
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only libpq can ask for all")
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Trust {
     /// Nothing was said.
@@ -49,6 +53,10 @@ pub(super) enum Check {
 }
 
 /// Which versions of TLS may be spoken.
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only libpq can ask for all")
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Versions {
     Both,

@@ -8,10 +8,18 @@ use crate::Secret;
 
 /// A database URL in its parts. Nothing of it is shown by `Debug` but the engine: host and
 /// database may hold what slipped out of an unescaped password.
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "only servers need it")
+)]
 #[derive(Clone)]
 pub(super) struct DatabaseUrl {
     pub(super) engine: Engine,
     /// The driver that the URL names for SQLAlchemy, such as `psycopg2`.
+    #[cfg_attr(
+        not(feature = "mysql"),
+        allow(dead_code, reason = "only MySQL's differ")
+    )]
     pub(super) driver: Option<String>,
     pub(super) username: Option<Secret>,
     pub(super) password: Option<Secret>,

@@ -171,14 +171,14 @@ impl Reader {
             "ssl_check_hostname" | "ssl_verify_identity" => {
                 self.checks_host = Some(parse_bool(name, value)?);
             }
-            "ssl_verify_cert" if parse_bool(name, value)? => {
-                self.check = self.check.max(Some(Check::Authority));
-            }
-            "ssl_verify_cert" => {}
-            "ssl_disabled" if parse_bool(name, value)? => self.mode = Some(Mode::Disabled),
-            "ssl_disabled" => {}
-            "ssl" if parse_bool(name, value)? => self.mode = Some(Mode::Required),
-            "ssl" => {}
+            "ssl_verify_cert" | "ssl_disabled" | "ssl" => match (name, parse_bool(name, value)?) {
+                ("ssl_verify_cert", true) => {
+                    self.check = self.check.max(Some(Check::Authority));
+                }
+                ("ssl_disabled", true) => self.mode = Some(Mode::Disabled),
+                ("ssl", true) => self.mode = Some(Mode::Required),
+                _ => {}
+            },
             _ if name.starts_with("ssl") || name.starts_with("tls") => {
                 return Err(format!(
                     "the URL's option `{name}` cannot be honoured, and the connection would be \

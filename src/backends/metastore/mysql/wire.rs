@@ -183,10 +183,9 @@ impl Wire {
                 return Ok(rows);
             }
             let mut reader = Reader(&packet);
-            let row = is_integer.iter().map(|&is_integer| {
-                let bytes = reader.nullable_text()?.map(<[u8]>::to_vec);
-                Some(Value { bytes, is_integer })
-            });
+            let row = is_integer
+                .iter()
+                .map(|&is_integer| reader.value(is_integer));
             rows.push(row.collect::<Option<_>>().ok_or(UNINTELLIGIBLE)?);
         }
     }
@@ -251,7 +250,7 @@ impl Wire {
     async fn write_packet(&mut self, packet: &[u8]) -> Result<(), WireError> {
         const FULL: usize = 0x00ff_ffff;
         let mut chunks = packet.chunks(FULL).collect::<Vec<_>>();
-        if packet.len() % FULL == 0 {
+        if packet.len().is_multiple_of(FULL) {
             chunks.push(&[]);
         }
         for chunk in chunks {
@@ -452,11 +451,15 @@ impl<'a> Reader<'a> {
         self.take(usize::try_from(count).ok()?)
     }
 
-    fn nullable_text(&mut self) -> Option<Option<&'a [u8]>> {
-        if let Some((0xfb, rest)) = self.0.split_first() {
-            self.0 = rest;
-            return Some(None);
-        }
-        self.text().map(Some)
+    /// A value of a row; NULL has no bytes.
+    fn value(&mut self, is_integer: bool) -> Option<Value> {
+        let bytes = match self.0.split_first() {
+            Some((0xfb, rest)) => {
+                self.0 = rest;
+                None
+            }
+            _ => Some(self.text()?.to_vec()),
+        };
+        Some(Value { bytes, is_integer })
     }
 }

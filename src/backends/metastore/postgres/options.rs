@@ -235,9 +235,14 @@ impl Reader {
             ("sslrootcert", path) => self.root = Some(path.to_owned()),
             ("sslcert", path) => self.certificate = Some(path.to_owned()),
             ("sslkey", path) => self.key = Some(path.to_owned()),
-            ("ssl_min_protocol_version", "TLSv1" | "TLSv1.1" | "TLSv1.2") => {}
+            // What is done in any case.
+            ("ssl_min_protocol_version", "TLSv1" | "TLSv1.1" | "TLSv1.2")
+            | ("ssl_max_protocol_version", "TLSv1.3")
+            | ("channel_binding", "prefer")
+            | ("gssencmode", "disable" | "prefer")
+            | ("sslnegotiation", "postgres")
+            | ("sslsni", "1") => {}
             ("ssl_min_protocol_version", "TLSv1.3") => self.versions = Versions::Only13,
-            ("ssl_max_protocol_version", "TLSv1.3") => {}
             ("ssl_max_protocol_version", "TLSv1.2") if self.versions == Versions::Both => {
                 self.versions = Versions::Only12;
             }
@@ -247,8 +252,6 @@ impl Reader {
             ("channel_binding", "require") => {
                 self.base.channel_binding(ChannelBinding::Require);
             }
-            ("channel_binding", "prefer") | ("gssencmode", "disable" | "prefer") => {}
-            ("sslnegotiation", "postgres") | ("sslsni", "1") => {}
             ("sslnegotiation", "direct") => {
                 self.base.ssl_negotiation(SslNegotiation::Direct);
             }
