@@ -243,11 +243,8 @@ impl Output {
 
     fn connection(&mut self, conn_id: &str, connection: &Resolved<Connection>) -> io::Result<()> {
         let uri = connection.get_uri();
-        // A text that is no URI, such as JSON in a .env file, is to Airflow a URI without type and
-        // host: all of it is the schema, a password in it too.
-        let is_shapeless = connection.conn_type() == Some("") && connection.host() == Some("");
         let schema = match connection.schema() {
-            Some(_) if is_shapeless && !self.reveal => Some(REDACTED),
+            Some(_) if connection.is_shapeless() && !self.reveal => Some(REDACTED),
             schema => schema,
         };
         self.line(&ConnectionLine {

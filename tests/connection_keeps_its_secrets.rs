@@ -30,6 +30,16 @@ fn debug_of_a_connection_shows_no_secret() {
     }
 }
 
+#[test]
+fn debug_of_what_was_never_meant_as_a_uri_shows_none_of_it() {
+    let json = format!("[{{\"password\": \"{MARKER}\"}}]");
+    for dialect in DIALECTS {
+        let connection = Connection::from_uri("id", &json, dialect).unwrap();
+        assert!(connection.schema().unwrap().contains(MARKER));
+        assert!(!format!("{connection:?}").contains(MARKER));
+    }
+}
+
 /// Every way to be refused, with the marker where the secret would be.
 fn refused() -> Vec<(String, Vec<Dialect>)> {
     let both = DIALECTS.to_vec();

@@ -10,7 +10,7 @@ use std::fmt;
 
 pub use error::ConnectionError;
 
-use crate::Secret;
+use crate::{REDACTED, Secret};
 
 /// Which of Airflow's two readings of the same text is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -242,11 +242,32 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Whether this was most likely never meant as a URI: with neither type nor host, all of the
+    /// text (a JSON document in a `.env` file, say) became the schema, a password in it too.
+    /// Whoever shows a connection leaves the schema out then.
+    #[must_use]
+    pub fn is_shapeless(&self) -> bool {
+        self.conn_type() == Some("") && self.host() == Some("")
+    }
+}
+
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let schema = match self.schema() {
+            Some(_) if self.is_shapeless() => Some(REDACTED),
+            schema => schema,
+        };
         f.debug_struct("Connection")
             .field("conn_id", &self.conn_id)
-            .field("fields", &self.fields)
+            .field("conn_type", &self.conn_type())
+            .field("description", &self.description())
+            .field("host", &self.host())
+            .field("login", &self.login())
+            .field("password", &self.password())
+            .field("schema", &schema)
+            .field("port", &self.port())
+            .field("extra", &self.extra())
             .finish()
     }
 }
