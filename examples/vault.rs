@@ -17,6 +17,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let resolver = Resolver::builder().backend(vault.build()?).build();
     let connection = resolver.get_connection(&conn_id).await?;
     let (conn_type, host) = (connection.conn_type(), connection.host());
-    println!("{conn_id}: {conn_type:?} at {host:?}, from {}", connection.source());
+    println!(
+        "{conn_id}: {conn_type:?} at {host:?}, from {}",
+        connection.source()
+    );
     Ok(())
 }
