@@ -2,7 +2,14 @@
 //! and by bare `reqwest`, in turns, so that they share the machine's moods. Prints lookups a
 //! second and the CPU time of each.
 
-#![allow(missing_docs, clippy::print_stdout)]
+#![allow(
+    missing_docs,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
 
 #[allow(dead_code)]
 #[path = "../tests/support"]
@@ -37,7 +44,7 @@ impl Measured {
             lookup().await;
         }
         self.wall.push(start.elapsed());
-        self.cpu.push(cpu_time() - cpu);
+        self.cpu.push(cpu_time().saturating_sub(cpu));
     }
 
     /// Lookups a second and microseconds of CPU a lookup, each of its median round.
@@ -102,8 +109,8 @@ async fn main() {
             })
             .await;
         bare.round(lookups as usize, async || {
-            let request = reqwest.get(&url).header("X-Vault-Token", "root");
-            let body = request.send().await.unwrap().bytes().await.unwrap();
+            let get = reqwest.get(&url).header("X-Vault-Token", "root");
+            let body = get.send().await.unwrap().bytes().await.unwrap();
             black_box(serde_json::from_slice::<Value>(&body).unwrap());
         })
         .await;

@@ -16,6 +16,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let vault = VaultBackend::builder().cli_environment(&Environment::process())?;
     let resolver = Resolver::builder().backend(vault.build()?).build();
     let connection = resolver.get_connection(&conn_id).await?;
-    println!("{connection:?}\nfrom {}", connection.source());
+    let (conn_type, host) = (connection.conn_type(), connection.host());
+    println!(
+        "{conn_id}: {conn_type:?} at {host:?}, from {}",
+        connection.source()
+    );
     Ok(())
 }

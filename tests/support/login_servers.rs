@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::process::{Process, free_port, system_program, until};
 
-/// OpenLDAP's `slapd`.
+/// `OpenLDAP`'s `slapd`.
 pub(crate) struct Slapd {
     pub(crate) url: String,
     _process: Process,
@@ -55,7 +55,7 @@ impl Slapd {
     }
 }
 
-/// FreeRADIUS.
+/// `FreeRADIUS`.
 pub(crate) struct FreeRadius {
     pub(crate) port: u16,
     _process: Process,

@@ -62,8 +62,9 @@ impl OpenBao {
         let data = folder.path().join("data");
         std::fs::create_dir_all(&data).unwrap();
         let configuration = format!(
-            "storage \"raft\" {{\n path = {data:?}\n node_id = \"one\"\n}}\n\
+            "storage \"raft\" {{\n path = \"{}\"\n node_id = \"one\"\n}}\n\
              api_addr = \"{url}\"\ncluster_addr = \"https://127.0.0.1:{}\"\n{more}\n",
+            data.display(),
             free_port()
         );
         let file = folder.path().join("bao.hcl");
@@ -120,7 +121,7 @@ impl OpenBao {
             )
             .await;
         let key = keys["keys"][0].as_str().unwrap().to_owned();
-        self.root = keys["root_token"].as_str().unwrap().to_owned();
+        self.root = text(&keys["root_token"]);
         self.unseal(&key).await;
         key
     }
@@ -254,7 +255,7 @@ impl OpenBao {
             .await;
     }
 
-    /// An AppRole called `role`; gives its role_id and a secret_id.
+    /// An AppRole called `role`; gives its `role_id` and a `secret_id`.
     pub(crate) async fn approle(&self, role: &str, options: Value) -> (String, String) {
         self.post(&format!("auth/approle/role/{role}"), options)
             .await;
@@ -266,13 +267,13 @@ impl OpenBao {
         )
     }
 
-    /// Another secret_id for the AppRole.
+    /// Another `secret_id` for the AppRole.
     pub(crate) async fn secret_id(&self, role: &str) -> String {
         let path = format!("auth/approle/role/{role}/secret-id");
         text(&self.post(&path, json!({})).await["data"]["secret_id"])
     }
 
-    /// A wrapping token that holds a secret_id.
+    /// A wrapping token that holds a `secret_id`.
     pub(crate) async fn wrapped_secret_id(&self, role: &str) -> String {
         let url = format!("{}/v1/auth/approle/role/{role}/secret-id", self.url);
         let request = self.http.post(url).header("X-Vault-Token", &self.root);

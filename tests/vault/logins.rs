@@ -1,6 +1,6 @@
 //! Every login, against a server that really knows it; GitHub's against queued answers.
 
-use airflow_secrets::backends::vault::{Login, VaultBackendBuilder};
+use airflow_secrets::backends::vault::{Login, VaultBuilder};
 use serde_json::json;
 
 use crate::{
@@ -33,7 +33,7 @@ async fn server() -> OpenBao {
     server
 }
 
-async fn read(builder: VaultBackendBuilder) -> Result<String, String> {
+async fn read(builder: VaultBuilder) -> Result<String, String> {
     variable(&builder.build().unwrap(), "x").await
 }
 

@@ -1,4 +1,13 @@
 //! The Vault backend against a real OpenBao: `scripts/install-tools` fetches it.
+#![allow(
+    clippy::expect_used,
+    clippy::format_push_string,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
 
 #[path = "../support"]
 mod support {
@@ -22,11 +31,11 @@ mod token_life;
 
 use airflow_secrets::{
     Failure, FailureKind, Lookup, Secret, SecretsBackend,
-    backends::vault::{Login, VaultBackend, VaultBackendBuilder},
+    backends::vault::{Login, VaultBackend, VaultBuilder},
 };
 
 /// A builder for a server, with its engine mounted at `airflow`.
-fn vault(url: &str, login: Login) -> VaultBackendBuilder {
+fn vault(url: &str, login: Login) -> VaultBuilder {
     VaultBackend::builder()
         .url(url)
         .mount_point("airflow")

@@ -40,10 +40,10 @@ const REFUSED: &[&str] = &[
     "a/./b/c",
 ];
 
-type Variables = BTreeMap<String, String>;
+pub(crate) type Variables = BTreeMap<String, String>;
 
 /// One question: its kind, its id, and the team that asks.
-type Question = (&'static str, String, Option<&'static str>);
+pub(crate) type Question = (&'static str, String, Option<&'static str>);
 
 /// A document for each way that a value can be.
 fn connections() -> Vec<Value> {
@@ -206,7 +206,8 @@ fn airflow(variables: &Variables, questions: &[Question]) -> Vec<Value> {
 async fn ours(variables: &Variables, questions: &[Question]) -> Vec<Value> {
     let home = tempfile::tempdir().unwrap();
     let home = ("AIRFLOW_HOME".to_owned(), home.path().display().to_string());
-    let environment = Environment::from_iter(variables.clone().into_iter().chain([home]));
+    let environment = variables.clone().into_iter().chain([home]);
+    let environment = environment.collect::<Environment>();
     let resolver = Resolver::from_environment(environment)
         .build()
         .await
@@ -242,7 +243,7 @@ fn connection(answer: Result<Resolved<Connection>, Error>) -> Value {
     })
 }
 
-async fn assert_same(variables: &Variables, questions: &[Question]) -> usize {
+pub(crate) async fn assert_same(variables: &Variables, questions: &[Question]) -> usize {
     let theirs = airflow(variables, questions);
     let ours = ours(variables, questions).await;
     for ((question, theirs), ours) in questions.iter().zip(&theirs).zip(&ours) {
@@ -366,6 +367,28 @@ async fn teams() {
     assert_same(&variables, &questions).await;
     set_kwargs(&mut variables, json!({"use_team_secrets_path": false}));
     assert_same(&variables, &questions).await;
+}
+
+#[tokio::test]
+async fn of_the_vaults_own_variables_the_same_are_read() {
+    let (server, mut variables) = server().await;
+    server.mount_kv("airflow", 2).await;
+    put_v2(&server, "variables/x", json!({"value": "v"})).await;
+    let token = server.token("reader", json!({})).await;
+    let kwargs = json!({"mount_point": "airflow"}).to_string();
+    variables.insert("AIRFLOW__SECRETS__BACKEND_KWARGS".into(), kwargs);
+    for (name, value) in [
+        ("VAULT_ADDR", server.url.as_str()),
+        ("VAULT_TOKEN", &token),
+        ("VAULT_NAMESPACE", "nowhere"),
+        ("BAO_ADDR", "http://127.0.0.1:1"),
+    ] {
+        variables.insert(name.into(), value.into());
+    }
+    assert_eq!(
+        assert_same(&variables, &[("variable", "x".into(), None)]).await,
+        1
+    );
 }
 
 #[tokio::test]

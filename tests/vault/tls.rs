@@ -2,12 +2,13 @@
 
 use airflow_secrets::{
     Environment,
-    backends::vault::{Login, VaultBackendBuilder},
+    backends::vault::{Login, VaultBuilder},
 };
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
+    side_by_side::{Variables, assert_same},
     support::{
         authority::{Authority, Files, authority},
         openbao::OpenBao,
@@ -15,6 +16,8 @@ use crate::{
     },
     variable, vault,
 };
+
+const BACKEND: &str = "airflow.providers.hashicorp.secrets.vault.VaultBackend";
 
 struct Secured {
     server: OpenBao,
@@ -32,11 +35,11 @@ async fn secured() -> Secured {
     let (port, cluster) = (free_port(), free_port());
     let listener = format!(
         "listener \"tcp\" {{\n address = \"127.0.0.1:{port}\"\n cluster_address = \
-         \"127.0.0.1:{cluster}\"\n tls_cert_file = {:?}\n tls_key_file = {:?}\n \
-         tls_client_ca_file = {:?}\n tls_require_and_verify_client_cert = true\n}}",
-        server.certificate,
-        server.key,
-        files.path().join("ca.pem")
+         \"127.0.0.1:{cluster}\"\n tls_cert_file = \"{}\"\n tls_key_file = \"{}\"\n \
+         tls_client_ca_file = \"{}\"\n tls_require_and_verify_client_cert = true\n}}",
+        server.certificate.display(),
+        server.key.display(),
+        files.path().join("ca.pem").display()
     );
     let mut identity = std::fs::read(&client.certificate).unwrap();
     identity.extend(std::fs::read(&client.key).unwrap());
@@ -65,11 +68,11 @@ async fn secured() -> Secured {
 }
 
 impl Secured {
-    fn builder(&self) -> VaultBackendBuilder {
+    fn builder(&self) -> VaultBuilder {
         vault(&self.server.url, Login::token(self.server.root.as_str())).max_retries(0)
     }
 
-    fn with_client(&self) -> VaultBackendBuilder {
+    fn with_client(&self) -> VaultBuilder {
         let Files { certificate, key } = &self.client;
         self.builder()
             .client_certificate(certificate, Some(key.clone()))
@@ -80,7 +83,7 @@ impl Secured {
     }
 }
 
-async fn read(builder: VaultBackendBuilder) -> Result<String, String> {
+async fn read(builder: VaultBuilder) -> Result<String, String> {
     variable(&builder.build().unwrap(), "x").await
 }
 
@@ -233,4 +236,33 @@ async fn files_that_cannot_be_used_are_named() {
         assert!(outcome.starts_with("Configuration: the file "), "{outcome}");
         assert!(outcome.contains(file), "{outcome}");
     }
+}
+
+#[tokio::test]
+async fn airflow_reads_the_same_bundle_and_client_certificate_from_the_environment() {
+    let secured = secured().await;
+    let kwargs = json!({
+        "url": secured.server.url, "token": secured.server.root, "mount_point": "airflow",
+    });
+    let variables = [
+        ("AIRFLOW__SECRETS__BACKEND", BACKEND.to_owned()),
+        ("AIRFLOW__SECRETS__BACKEND_KWARGS", kwargs.to_string()),
+        ("REQUESTS_CA_BUNDLE", secured.path("ca.pem")),
+        ("VAULT_CLIENT_CERT", secured.path("client.pem")),
+        ("VAULT_CLIENT_KEY", secured.path("client-key.pem")),
+    ];
+    let mut variables = variables
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect::<Variables>();
+    let question = ("variable", "x".to_owned(), None);
+    assert_eq!(
+        assert_same(&variables, std::slice::from_ref(&question)).await,
+        1
+    );
+    // Without the authority neither trusts the server, and VAULT_SKIP_VERIFY changes nothing.
+    variables.remove("REQUESTS_CA_BUNDLE");
+    variables.insert("VAULT_SKIP_VERIFY".into(), "true".into());
+    variables.insert("AIRFLOW_VAR_X".into(), "from the environment".into());
+    assert_eq!(assert_same(&variables, &[question]).await, 1);
 }

@@ -63,7 +63,7 @@ impl<T> Given<T> {
 /// ```
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools)] // Each is an option of its own.
-pub struct VaultBackendBuilder {
+pub struct VaultBuilder {
     /// May hold a password.
     pub(super) url: Option<Given<Secret>>,
     pub(super) login: Option<Given<Login>>,
@@ -88,7 +88,7 @@ pub struct VaultBackendBuilder {
     trust_window: Duration,
 }
 
-impl Default for VaultBackendBuilder {
+impl Default for VaultBuilder {
     fn default() -> Self {
         let path = |setting, path: &str| Given::from_code(setting, vec![path.to_owned()]);
         Self {
@@ -117,7 +117,7 @@ impl Default for VaultBackendBuilder {
     }
 }
 
-impl VaultBackendBuilder {
+impl VaultBuilder {
     /// The address of Vault, such as `https://vault.example.com:8200`. Without it, `VAULT_ADDR` of
     /// the [`environment`](Self::environment), else `http://localhost:8200`.
     #[must_use]

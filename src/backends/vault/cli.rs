@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     Login,
-    builder::{Given, VaultBackendBuilder},
+    builder::{Given, VaultBuilder},
     tls::{ClientCertificate, Roots},
 };
 use crate::{ConfigurationError, Environment};
@@ -12,7 +12,7 @@ use crate::{ConfigurationError, Environment};
 /// Where errors say that a variable came from.
 const ORIGIN: &str = "the environment";
 
-impl VaultBackendBuilder {
+impl VaultBuilder {
     /// Takes its options from the variables of the `vault` and `bao` commands, which Airflow's
     /// class does not read: the address, the token (else that in `~/.vault-token`), the namespace,
     /// the certificates, whether to check them, the time-out, the retries, the proxy. Each may

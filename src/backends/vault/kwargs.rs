@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     KvVersion, Login,
-    builder::{Given, VaultBackendBuilder},
+    builder::{Given, VaultBuilder},
     credential::login::KUBERNETES_JWT_PATH,
     proxy::Proxies,
     tls::{ClientCertificate, Roots},
@@ -73,7 +73,7 @@ const OFFERED_LOGINS: &str =
     "approle, cert, github, jwt, kubernetes, ldap, radius, token, userpass";
 
 /// The builder that `setup` describes.
-pub(super) fn builder(setup: BackendSetup<'_>) -> Result<VaultBackendBuilder, ConfigurationError> {
+pub(super) fn builder(setup: BackendSetup<'_>) -> Result<VaultBuilder, ConfigurationError> {
     let BackendSetup {
         kwargs,
         environment,
@@ -81,7 +81,7 @@ pub(super) fn builder(setup: BackendSetup<'_>) -> Result<VaultBackendBuilder, Co
         warnings,
     } = setup;
     let mut taker = Taker { kwargs };
-    let mut builder = VaultBackendBuilder::default()
+    let mut builder = VaultBuilder::default()
         .environment(environment)
         .multi_team(multi_team);
     taker.paths(&mut builder, warnings)?;
@@ -100,7 +100,7 @@ struct Taker {
 impl Taker {
     fn paths(
         &mut self,
-        builder: &mut VaultBackendBuilder,
+        builder: &mut VaultBuilder,
         warnings: &mut Vec<Warning>,
     ) -> Result<(), ConfigurationError> {
         self.path_list("connections_path", &mut builder.connections_path)?;
@@ -153,7 +153,7 @@ impl Taker {
         Ok(())
     }
 
-    fn engine(&mut self, builder: &mut VaultBackendBuilder) -> Result<(), ConfigurationError> {
+    fn engine(&mut self, builder: &mut VaultBuilder) -> Result<(), ConfigurationError> {
         if let Some(kwarg) = self.kwargs.take("mount_point") {
             let mount_point = kwarg.text_or_null()?.filter(|path| !path.is_empty());
             builder.mount_point = given(&kwarg, mount_point);
@@ -171,7 +171,7 @@ impl Taker {
         Ok(())
     }
 
-    fn wire(&mut self, builder: &mut VaultBackendBuilder) -> Result<(), ConfigurationError> {
+    fn wire(&mut self, builder: &mut VaultBuilder) -> Result<(), ConfigurationError> {
         if let Some(kwarg) = self.kwargs.take("url") {
             let url = kwarg.text_or_null()?.filter(|url| !url.is_empty());
             builder.url = url.map(|url| given(&kwarg, url.into()));

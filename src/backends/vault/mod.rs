@@ -41,7 +41,7 @@ use rustify::{
 use tokio::sync::OnceCell;
 use vaultrs::api::{kv1::requests::GetSecretRequest, kv2::requests::ReadSecretRequest};
 
-pub use self::{answer::KvVersion, builder::VaultBackendBuilder, credential::login::Login};
+pub use self::{answer::KvVersion, builder::VaultBuilder, credential::login::Login};
 use self::{
     answer::{Missing, Reading},
     client::{Client, Trouble},
@@ -87,10 +87,10 @@ enum Found {
 }
 
 impl VaultBackend {
-    /// A builder with Airflow's defaults; it needs a [`login`](VaultBackendBuilder::login).
+    /// A builder with Airflow's defaults; it needs a [`login`](VaultBuilder::login).
     #[must_use]
-    pub fn builder() -> VaultBackendBuilder {
-        VaultBackendBuilder::default()
+    pub fn builder() -> VaultBuilder {
+        VaultBuilder::default()
     }
 
     /// The backend that Airflow would make from the same keyword arguments and environment.

@@ -87,10 +87,9 @@ async fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
         .is_ok_and(|metadata| metadata.is_dir());
     if !folder {
         let bundle = Certificate::from_pem_bundle(&read(path).await?).unwrap_or_default();
-        return match bundle.is_empty() {
-            true => Err(unusable(path, "it holds no PEM certificate")),
-            false => Ok(bundle),
-        };
+        return Some(bundle)
+            .filter(|bundle| !bundle.is_empty())
+            .ok_or_else(|| unusable(path, "it holds no PEM certificate"));
     }
     let mut files = fs::read_dir(path)
         .await
@@ -104,10 +103,9 @@ async fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
         let bundle = fs::read(file.path()).await.unwrap_or_default();
         found.extend(Certificate::from_pem_bundle(&bundle).unwrap_or_default());
     }
-    match found.is_empty() {
-        true => Err(unusable(path, "no file in it holds a PEM certificate")),
-        false => Ok(found),
-    }
+    Some(found)
+        .filter(|found| !found.is_empty())
+        .ok_or_else(|| unusable(path, "no file in it holds a PEM certificate"))
 }
 
 async fn read(path: &Path) -> Result<Vec<u8>, Failure> {
