@@ -1,6 +1,14 @@
 //! The manners of the `resolve` example: its lines, its exit codes, and that no secret gets out of
 //! it unasked, whatever it is given.
 
+// A test may panic: so it fails.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
 use std::{
     fs,
     io::Write,

@@ -1,5 +1,13 @@
 //! No secret is in what the library shows of itself: `Debug`, `Display`, errors, reports, logs.
 
+// A test may panic: so it fails.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
 use std::{
     fmt::Debug,
     fs,

@@ -252,6 +252,10 @@ impl Connection {
     }
 }
 
+#[allow(
+    clippy::missing_fields_in_debug,
+    reason = "they are all there, one by one"
+)]
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let schema = match self.schema() {

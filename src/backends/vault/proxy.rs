@@ -126,7 +126,7 @@ mod tests {
                 let pairs = case[name].as_object().unwrap().iter();
                 pairs.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
             };
-            let environment = Environment::from_iter(pairs("environment"));
+            let environment = pairs("environment").collect::<Environment>();
             let given = pairs("given").map(|(name, url)| (name, Secret::from(url)));
             let url = Url::parse(case["url"].as_str().unwrap()).unwrap();
             let chosen = choose(&url, &given.collect(), &environment);

@@ -84,9 +84,10 @@ impl Authority for Fake {
 
     async fn renew(&self, _: &Secret) -> Result<Grant, RenewalFailure> {
         self.0.renewals.fetch_add(1, Ordering::Relaxed);
-        match self.0.refuses_renewal {
-            true => Err(RenewalFailure::Refused),
-            false => Ok(self.grant()),
+        if self.0.refuses_renewal {
+            Err(RenewalFailure::Refused)
+        } else {
+            Ok(self.grant())
         }
     }
 }
