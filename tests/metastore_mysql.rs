@@ -358,13 +358,13 @@ async fn a_query_that_takes_too_long_spoils_nothing() {
     server.execute(&database, slow);
     let backend = MetastoreBackend::builder()
         .url(server.url(&database))
-        .statement_timeout(Duration::from_millis(200))
+        .statement_timeout(Duration::from_secs(1))
         .max_connections(1)
         .build()
         .unwrap();
     for _ in 0..2 {
         let message = unavailable(&backend).await;
-        assert!(message.contains("did not answer within 200ms"), "{message}");
+        assert!(message.contains("did not answer within 1s"), "{message}");
     }
     // The caller gives up before we do, in the middle of an answer.
     let given_up = tokio::time::timeout(Duration::from_millis(50), host(&backend)).await;
