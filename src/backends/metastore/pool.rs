@@ -31,6 +31,11 @@ use super::{
 /// How old a connection may become: a server that moved is found again.
 const MAX_AGE: Duration = Duration::from_secs(30 * 60);
 
+/// How often connections that nobody uses are looked for, at least. Tokio interrupts itself for a
+/// timer that is due before all others; with this one always due before a statement's time-out,
+/// no lookup pays for that.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
 /// A kind of server, and how to talk to it.
 pub(super) trait Server: fmt::Debug + Send + Sync + 'static {
     /// A connection to it. Closes when it is dropped.
@@ -169,7 +174,7 @@ impl Drop for Sweeping {
 
 async fn sweep<S: Server>(connections: WeakPool<Keeper<S>>, idle_timeout: Duration) {
     loop {
-        time::sleep(idle_timeout / 2).await;
+        time::sleep(SWEEP_EVERY.min(idle_timeout / 2)).await;
         let Some(connections) = connections.upgrade() else {
             return;
         };
