@@ -23,7 +23,7 @@ mod tls;
 mod url;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet, hash_map::Entry},
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -110,14 +110,14 @@ impl MetastoreBackend {
         table: Table,
         id: &str,
         team: Option<&str>,
-        read: impl Fn(&Self, &Row, &str, String) -> Result<Lookup<T>, Failure> + Sync,
-    ) -> Result<Lookup<T>, Failure> {
+        read: impl Fn(&Self, Row, &str, String) -> Answer<T> + Sync,
+    ) -> Answer<T> {
         if let Some(skipped) = impossible(id) {
             return Ok(skipped);
         }
         let native_key = self.native_key(table, id);
         match self.rows(table, &[id], team).await {
-            Ok(rows) => match rows.first() {
+            Ok(rows) => match rows.into_iter().next() {
                 Some(row) => read(self, row, id, native_key),
                 None => Ok(Lookup::missing(native_key)),
             },
@@ -126,70 +126,85 @@ impl MetastoreBackend {
     }
 
     /// Many ids: their rows, asked for together, each read by `read`.
-    async fn find_many<T>(
+    async fn find_many<T: Clone + Send>(
         &self,
         table: Table,
         ids: &[&str],
         team: Option<&str>,
-        read: impl Fn(&Self, &Row, &str, String) -> Result<Lookup<T>, Failure> + Sync,
-    ) -> Vec<Result<Lookup<T>, Failure>>
-    where
-        T: Send,
-    {
+        read: impl Fn(&Self, Row, &str, String) -> Answer<T> + Sync,
+    ) -> Vec<Answer<T>> {
         let mut answers = Vec::with_capacity(ids.len());
         for ids in ids.chunks(MAX_IDS) {
-            let possible = ids
-                .iter()
-                .copied()
-                .filter(|id| impossible::<()>(id).is_none())
-                .collect::<Vec<_>>();
-            let rows = if possible.is_empty() {
-                Ok(Vec::new())
-            } else {
-                self.rows(table, &possible, team).await
-            };
-            let rows = match rows {
-                Ok(rows) => rows,
-                Err(fault) => {
-                    answers.extend(ids.iter().map(|id| match impossible(id) {
-                        Some(skipped) => Ok(skipped),
-                        None => Err(fault.clone().into_failure(&self.native_key(table, id))),
-                    }));
-                    continue;
-                }
-            };
-            let by_id = rows
-                .iter()
-                .filter_map(|row| Some((row.id()?, row)))
-                .collect::<HashMap<_, _>>();
+            let mut found = self.find_some(table, ids, team, &read).await;
+            // An id may be asked for more than once; the last one gets the answer itself.
+            let mut times = HashMap::with_capacity(ids.len());
             for id in ids {
-                answers.push(match (impossible(id), by_id.get(id)) {
-                    (Some(skipped), _) => Ok(skipped),
-                    (None, Some(row)) => read(self, row, id, self.native_key(table, id)),
-                    (None, None) if self.may_be_one_of(&rows, id) => {
-                        self.find(table, id, team, &read).await
-                    }
-                    (None, None) => Ok(Lookup::missing(self.native_key(table, id))),
-                });
+                *times.entry(*id).or_insert(0_usize) += 1;
             }
+            answers.extend(ids.iter().filter_map(|id| {
+                let times = times.get_mut(id)?;
+                *times -= 1;
+                match times {
+                    0 => found.remove(id),
+                    _ => found.get(id).cloned(),
+                }
+            }));
         }
         answers
     }
 
-    /// Whether the database may hold `id` equal to that of one of `rows`, though it is not. Only
-    /// the database knows how it compares; this rules out what no collation holds equal.
-    fn may_be_one_of(&self, rows: &[Row], id: &str) -> bool {
-        let plain = |id: &str| {
-            id.chars()
-                .filter(char::is_ascii_graphic)
-                .map(|c| c.to_ascii_lowercase())
-                .collect::<String>()
+    /// The answer for each of `ids`, which are not too many for one statement.
+    async fn find_some<'a, T: Send>(
+        &self,
+        table: Table,
+        ids: &[&'a str],
+        team: Option<&str>,
+        read: &(impl Fn(&Self, Row, &str, String) -> Answer<T> + Sync),
+    ) -> HashMap<&'a str, Answer<T>> {
+        let mut answers = HashMap::with_capacity(ids.len());
+        let mut asked = Vec::with_capacity(ids.len());
+        for &id in ids {
+            if let Entry::Vacant(vacant) = answers.entry(id) {
+                let skipped = impossible(id).map(Ok);
+                if skipped.is_none() {
+                    asked.push(id);
+                }
+                vacant.insert(skipped);
+            }
+        }
+        let rows = match asked.as_slice() {
+            [] => Ok(Vec::new()),
+            asked => self.rows(table, asked, team).await,
         };
-        self.driver.compares_loosely()
-            && rows
-                .iter()
-                .filter_map(Row::id)
-                .any(|other| !id.is_ascii() || !other.is_ascii() || plain(id) == plain(other))
+        let mut alike = Alike::default();
+        let mut fault = None;
+        match rows {
+            Ok(rows) => {
+                for row in rows {
+                    let Some(id) = row.id().map(str::to_owned) else {
+                        continue;
+                    };
+                    if self.driver.compares_loosely() {
+                        alike.insert(&id);
+                    }
+                    if let Some(answer) = answers.get_mut(id.as_str()) {
+                        *answer = Some(read(self, row, &id, self.native_key(table, &id)));
+                    }
+                }
+            }
+            Err(other) => fault = Some(other),
+        }
+        let mut complete = HashMap::with_capacity(answers.len());
+        for (id, answer) in answers {
+            let answer = match (answer, &fault) {
+                (Some(answer), _) => answer,
+                (None, Some(fault)) => Err(fault.clone().into_failure(&self.native_key(table, id))),
+                (None, None) if alike.contains(id) => self.find(table, id, team, read).await,
+                (None, None) => Ok(Lookup::missing(self.native_key(table, id))),
+            };
+            complete.insert(id, answer);
+        }
+        complete
     }
 
     /// The rows of `table` under `ids` that `team` may see.
@@ -230,21 +245,46 @@ impl MetastoreBackend {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn connection(
-        &self,
-        row: &Row,
-        conn_id: &str,
-        native_key: String,
-    ) -> Result<Lookup<Connection>, Failure> {
-        match row.to_connection(conn_id, &self.decrypter()) {
+    fn connection(&self, row: Row, conn_id: &str, native_key: String) -> Answer<Connection> {
+        match row.into_connection(conn_id, &self.decrypter()) {
             Ok(connection) => Ok(Lookup::found(connection, native_key)),
             Err(failure) => Err(failure.at(native_key)),
         }
     }
 
-    fn variable(&self, row: &Row, _: &str, native_key: String) -> Result<Lookup<Secret>, Failure> {
-        row.to_variable(&native_key, &self.decrypter())
+    fn variable(&self, row: Row, _: &str, native_key: String) -> Answer<Secret> {
+        row.into_variable(&native_key, &self.decrypter())
             .map_err(|failure| failure.at(native_key))
+    }
+}
+
+/// What comes of one id.
+type Answer<T> = Result<Lookup<T>, Failure>;
+
+/// Ids that a database gave, so far as it may hold others equal to them. How it compares only it
+/// knows; this rules out what no collation holds equal.
+#[derive(Default)]
+struct Alike {
+    plain: HashSet<String>,
+    has_letters_beyond_ascii: bool,
+}
+
+impl Alike {
+    fn insert(&mut self, id: &str) {
+        self.has_letters_beyond_ascii |= !id.is_ascii();
+        self.plain.insert(Self::plain(id));
+    }
+
+    fn contains(&self, id: &str) -> bool {
+        !self.plain.is_empty()
+            && (self.has_letters_beyond_ascii
+                || !id.is_ascii()
+                || self.plain.contains(&Self::plain(id)))
+    }
+
+    fn plain(id: &str) -> String {
+        let graphic = id.chars().filter(char::is_ascii_graphic);
+        graphic.map(|c| c.to_ascii_lowercase()).collect()
     }
 }
 
@@ -270,7 +310,7 @@ impl SecretsBackend for MetastoreBackend {
             Table::Connection,
             conn_id,
             team,
-            |this, row, conn_id, native_key| match row.to_connection(conn_id, &this.decrypter()) {
+            |this, row, conn_id, native_key| match row.into_connection(conn_id, &this.decrypter()) {
                 Ok(connection) => Ok(Lookup::found(connection.get_uri(), native_key)),
                 Err(failure) => Err(failure.at(native_key)),
             },

@@ -8,7 +8,6 @@ mod wire;
 
 use std::{fmt, fmt::Write as _, io, sync::Arc};
 
-use async_trait::async_trait;
 use tokio::{net::TcpStream, time};
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
@@ -156,7 +155,6 @@ impl MySql {
     }
 }
 
-#[async_trait]
 impl Server for MySql {
     type Connection = Wire;
 

@@ -8,7 +8,6 @@ mod options;
 
 use std::{error::Error as _, fmt, fmt::Write as _, io, time::Duration};
 
-use async_trait::async_trait;
 use tokio::time;
 use tokio_postgres::{
     Client, Column, Config, Error,
@@ -105,7 +104,6 @@ fn unanswered(place: &str, limit: Duration) -> Fault {
     ))
 }
 
-#[async_trait]
 impl Server for Postgres {
     type Connection = Connection;
 

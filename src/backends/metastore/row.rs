@@ -1,5 +1,7 @@
 //! From a row to a connection or a variable.
 
+use std::mem;
+
 use zeroize::Zeroizing;
 
 use super::fernet::{DecryptError, FernetKeys};
@@ -38,27 +40,27 @@ impl Row {
 
     /// The connection the row holds, decrypted. A row that cannot be decrypted fails, as in
     /// Airflow, and so does one whose `extra` is no JSON object.
-    pub(super) fn to_connection(
-        &self,
+    pub(super) fn into_connection(
+        self,
         conn_id: &str,
         decrypter: &Decrypter<'_>,
     ) -> Result<Connection, Failure> {
-        let cells = self.0.as_slice();
-        let [
-            _,
-            conn_type,
-            description,
-            host,
-            schema,
-            login,
-            password,
-            port,
-            rest @ ..,
-        ] = cells
+        let Ok(
+            [
+                _,
+                conn_type,
+                description,
+                host,
+                schema,
+                login,
+                password,
+                port,
+                is_encrypted,
+                is_extra_encrypted,
+                extra,
+            ],
+        ) = <[Cell; 11]>::try_from(self.0)
         else {
-            return Err(unreadable("the row"));
-        };
-        let [is_encrypted, is_extra_encrypted, extra] = rest else {
             return Err(unreadable("the row"));
         };
         let fields = Fields {
@@ -66,25 +68,25 @@ impl Row {
             description: description.text("description")?,
             host: host.text("host")?,
             login: login.text("login")?,
-            password: decrypter.secret("password", password, is_encrypted)?,
+            password: decrypter.secret("password", password, &is_encrypted)?,
             schema: schema.text("schema")?,
             port: port.port()?,
-            extra: decrypter.secret("extra", extra, is_extra_encrypted)?,
+            extra: decrypter.secret("extra", extra, &is_extra_encrypted)?,
         };
         Ok(Connection::from_row(conn_id, fields)?)
     }
 
     /// The variable's value, decrypted. One that cannot be decrypted is absent, as in Airflow,
     /// unless that is for want of a key.
-    pub(super) fn to_variable(
-        &self,
+    pub(super) fn into_variable(
+        self,
         native_key: &str,
         decrypter: &Decrypter<'_>,
     ) -> Result<Lookup<Secret>, Failure> {
-        let [_, value, is_encrypted] = self.0.as_slice() else {
+        let Ok([_, value, is_encrypted]) = <[Cell; 3]>::try_from(self.0) else {
             return Err(unreadable("the row"));
         };
-        let value = match value {
+        let mut value = match value {
             Cell::Null => {
                 return Ok(Lookup::missing_because(native_key, "the value is NULL"));
             }
@@ -92,9 +94,10 @@ impl Row {
             _ => return Err(unreadable("val")),
         };
         if !is_encrypted.is_true() {
-            return Ok(Lookup::found(Secret::from(value.as_str()), native_key));
+            let value = Secret::from(mem::take(&mut *value));
+            return Ok(Lookup::found(value, native_key));
         }
-        match decrypter.keys.decrypt(value) {
+        match decrypter.keys.decrypt(&value) {
             Ok(value) => Ok(Lookup::found(value, native_key)),
             Err(DecryptError::InvalidToken) => Ok(Lookup::missing_because(
                 native_key,
@@ -122,18 +125,18 @@ impl Decrypter<'_> {
     fn secret(
         &self,
         column: &str,
-        cell: &Cell,
+        cell: Cell,
         encrypted: &Cell,
     ) -> Result<Option<Secret>, Failure> {
-        let text = match cell {
+        let mut text = match cell {
             Cell::Null => return Ok(None),
             Cell::Text(text) => text,
             _ => return Err(unreadable(column)),
         };
         if text.is_empty() || !encrypted.is_true() {
-            return Ok(Some(Secret::from(text.as_str())));
+            return Ok(Some(Secret::from(mem::take(&mut *text))));
         }
-        match self.keys.decrypt(text) {
+        match self.keys.decrypt(&text) {
             Ok(secret) => Ok(Some(secret)),
             Err(error) => Err(self.failure(column, error)),
         }
@@ -180,19 +183,19 @@ impl Decrypter<'_> {
 
 impl Cell {
     /// The text, or `None` for NULL.
-    fn text(&self, column: &str) -> Result<Option<String>, Failure> {
+    fn text(self, column: &str) -> Result<Option<String>, Failure> {
         match self {
             Self::Null => Ok(None),
-            Self::Text(text) => Ok(Some(text.as_str().to_owned())),
+            Self::Text(mut text) => Ok(Some(mem::take(&mut *text))),
             _ => Err(unreadable(column)),
         }
     }
 
     /// The port, or `None` for NULL.
-    fn port(&self) -> Result<Option<u16>, Failure> {
+    fn port(self) -> Result<Option<u16>, Failure> {
         let port = match self {
             Self::Null => return Ok(None),
-            Self::Integer(port) => u16::try_from(*port).ok(),
+            Self::Integer(port) => u16::try_from(port).ok(),
             _ => None,
         };
         port.map(Some).ok_or_else(|| {

@@ -1,7 +1,5 @@
 //! The SQL: the same for every engine but for how a parameter is written.
 
-use std::fmt::Write as _;
-
 use super::driver::{Select, Table, Visible};
 
 /// How an engine writes what is not the same everywhere.
@@ -34,22 +32,25 @@ pub(super) fn statement(
     let mut sql = String::with_capacity(256);
     sql.push_str("SELECT ");
     for (index, column) in select.table.columns().iter().enumerate() {
-        let separator = if index == 0 { "" } else { ", " };
-        let _ = write!(sql, "{separator}t.{column}");
+        sql.push_str(if index == 0 { "t." } else { ", t." });
+        sql.push_str(column);
     }
     sql.push_str(" FROM ");
     if let Some(schema) = schema {
-        let _ = write!(sql, "{schema}.");
+        sql.push_str(schema);
+        sql.push('.');
     }
-    let id_column = select.table.id_column();
-    let _ = write!(sql, "{} AS t WHERE t.{id_column} ", select.table.name());
+    sql.push_str(select.table.name());
+    sql.push_str(" AS t WHERE t.");
+    sql.push_str(select.table.id_column());
     let single = match select.ids {
         [id] => {
-            sql.push_str("= ");
+            sql.push_str(" = ");
             syntax.parameter(&mut sql, id);
             true
         }
         ids => {
+            sql.push(' ');
             syntax.one_of(&mut sql, ids);
             false
         }
@@ -71,13 +72,21 @@ pub(super) fn statement(
 
 /// Where a person finds the row: what they would type after `SELECT * FROM`.
 pub(super) fn native_key(table: Table, schema: Option<&str>, id: &str) -> String {
-    let schema = schema
-        .map(|schema| format!("{schema}."))
-        .unwrap_or_default();
-    format!(
-        "{schema}{} WHERE {} = '{}'",
-        table.name(),
-        table.id_column(),
-        id.replace('\'', "''")
-    )
+    let mut key = String::with_capacity(id.len() + 48);
+    if let Some(schema) = schema {
+        key.push_str(schema);
+        key.push('.');
+    }
+    key.push_str(table.name());
+    key.push_str(" WHERE ");
+    key.push_str(table.id_column());
+    key.push_str(" = '");
+    for part in id.split_inclusive('\'') {
+        key.push_str(part);
+        if part.ends_with('\'') {
+            key.push('\'');
+        }
+    }
+    key.push('\'');
+    key
 }

@@ -276,11 +276,10 @@ impl Wire {
                 return Err(UNINTELLIGIBLE);
             }
             self.sequence = sequence.wrapping_add(1);
-            let mut part = (&mut self.stream).take(length.into());
-            let read = part.read_to_end(&mut packet).await?;
-            if u32::try_from(read) != Ok(length) {
-                return Err(WireError::Io(io::ErrorKind::UnexpectedEof.into()));
-            }
+            let start = packet.len();
+            packet.resize(start + usize::try_from(length).unwrap_or(MAX_PACKET), 0);
+            let part = packet.get_mut(start..).unwrap_or_default();
+            self.stream.read_exact(part).await?;
             if length < 0x00ff_ffff {
                 break;
             }
