@@ -193,7 +193,7 @@ DIFFERENCES = [
 def fits(name, value):
     if name == "port":
         number = int(value) if isinstance(value, str) and value.isdigit() and value.isascii() else value
-        return number in (None, "") or (isinstance(number, int) and 0 <= number <= 65535)
+        return number in (None, "") or (type(number) is int and 0 <= number <= 65535)
     return value is None or isinstance(value, str)
 
 

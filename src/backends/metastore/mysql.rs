@@ -10,17 +10,16 @@ use std::{fmt, fmt::Write as _, io, sync::Arc};
 
 use tokio::{net::TcpStream, time};
 use tokio_rustls::TlsConnector;
-use zeroize::Zeroizing;
 
 use self::{
     options::{Mode, Options, Place},
-    wire::{Login, Tls, Value, Wire, WireError},
+    wire::{Login, Tls, Wire, WireError},
 };
 use super::{
     builder::Limits,
     driver::{Fault, FaultKind, Select, Table},
     pool::{Pool, Server},
-    row::{Cell, Row},
+    row::Row,
     sql::{self, Syntax},
     tls::Check,
     url::DatabaseUrl,
@@ -194,9 +193,8 @@ impl Server for MySql {
                 ..*select
             };
             let sql = sql::statement(&select, self.schema.as_deref(), &mut Literals);
-            let row = |row: Vec<Value>| Row::new(row.into_iter().map(cell).collect());
             match (connection.query(&sql).await, limits.next()) {
-                (Ok(rows), _) => return Ok(rows.into_iter().map(row).collect()),
+                (Ok(rows), _) => return Ok(rows),
                 (Err(WireError::Server(1267 | 1271)), Some(limit)) => {
                     ids.retain(|id| id.chars().all(|c| c <= limit));
                     if ids.is_empty() {
@@ -223,17 +221,6 @@ impl Syntax for Literals {
             let _ = write!(sql, "{byte:02x}");
         }
         sql.push('\'');
-    }
-}
-
-fn cell(value: Value) -> Cell {
-    let Some(bytes) = value.bytes else {
-        return Cell::Null;
-    };
-    match String::from_utf8(bytes) {
-        Ok(number) if value.is_integer => number.parse().map_or(Cell::Bytes, Cell::Integer),
-        Ok(text) => Cell::Text(Zeroizing::new(text)),
-        Err(_) => Cell::Bytes,
     }
 }
 

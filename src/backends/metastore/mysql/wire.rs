@@ -1,19 +1,38 @@
-//! MySQL's client protocol, as much of it as reading takes: log in, ask in text, read rows.
+//! A connection to a MySQL server: log in, ask in text, read rows.
 //!
-//! Written here for what the crates at hand lack: an authority's signature can be checked without
-//! the host's name (`VERIFY_CA`, which MySQL's users have), a lookup is one round trip, nothing is
-//! sent on connecting but who we are, and nothing a server sends makes it panic.
+//! `mysql_common`, the protocol crate beneath `mysql` and `mysql_async`, writes and reads the
+//! packets and makes the proofs of a password; here is who says what when. The drivers above it
+//! do not serve: `mysql_async` takes its TLS from the process-wide default, and panics where a
+//! program has two providers of it and chose none; `sqlx` panics when a server's greeting ends
+//! too early. Neither lets us hand over a connection that is encrypted already, so an authority
+//! could not be checked without the host's name as it is for PostgreSQL.
 
 use std::io;
 
+use bytes::{BufMut, BytesMut};
+use mysql_common::{
+    constants::{CapabilityFlags, ColumnType, StatusFlags},
+    io::ParseBuf,
+    packets::{
+        AuthMoreData, AuthPlugin, AuthSwitchRequest, Column, CommonOkPacket, ErrPacket,
+        HandshakePacket, HandshakeResponse, OkPacket, OkPacketDeserializer, OkPacketKind,
+        OldEofPacket, SslRequest,
+    },
+    proto::{
+        MyDeserialize, MySerialize,
+        codec::{PacketCodec, error::PacketCodecError},
+    },
+    value::{TextValue, Value, ValueDeserializer},
+};
 use rustls::pki_types::ServerName;
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 use tokio_rustls::TlsConnector;
+use zeroize::Zeroizing;
+
+use super::super::row::{Cell, Row};
 
 /// What can go wrong on the wire.
 #[derive(Debug)]
@@ -33,23 +52,33 @@ impl From<io::Error> for WireError {
     }
 }
 
+impl From<PacketCodecError> for WireError {
+    fn from(error: PacketCodecError) -> Self {
+        match error {
+            PacketCodecError::Io(error) => Self::Io(error),
+            _ => UNINTELLIGIBLE,
+        }
+    }
+}
+
 const UNINTELLIGIBLE: WireError = WireError::Protocol("it sends what is no MySQL");
+const TAKES_TLS: WireError =
+    WireError::Protocol("it wants to see the password, which takes TLS: add ssl_mode=REQUIRED");
 
 /// A bound on one packet; Airflow's largest columns hold 16 MiB.
 const MAX_PACKET: usize = 64 << 20;
 
-const CAPABILITIES: u32 = 0x0000_0001 // long password
-    | 0x0000_0200 // protocol 4.1
-    | 0x0000_2000 // transactions
-    | 0x0000_8000 // secure connection
-    | 0x0008_0000; // plug-in authentication
-const WITH_DATABASE: u32 = 0x0000_0008;
-const WITH_TLS: u32 = 0x0000_0800;
+const CAPABILITIES: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
+    .union(CapabilityFlags::CLIENT_PROTOCOL_41)
+    .union(CapabilityFlags::CLIENT_TRANSACTIONS)
+    .union(CapabilityFlags::CLIENT_SECURE_CONNECTION)
+    .union(CapabilityFlags::CLIENT_PLUGIN_AUTH);
 
 /// `utf8mb4_general_ci`, which every server knows.
 const UTF8MB4: u8 = 45;
 
-const IN_TRANSACTION: u16 = 0x0001;
+/// The first byte of a command: a query in text.
+const QUERY: u8 = 3;
 
 /// Bytes in both directions.
 trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -58,8 +87,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
 /// A connection, logged in or about to be.
 pub(in super::super) struct Wire {
-    stream: BufReader<Box<dyn Stream>>,
-    sequence: u8,
+    stream: Box<dyn Stream>,
+    codec: PacketCodec,
+    received: BytesMut,
+    /// Whether TLS is spoken, or about to be.
+    is_encrypted: bool,
     is_in_transaction: bool,
 }
 
@@ -80,18 +112,19 @@ pub(super) struct Tls {
     pub(super) is_checked: bool,
 }
 
-/// One value of a row, with whether its column holds whole numbers.
-pub(super) struct Value {
-    pub(super) bytes: Option<Vec<u8>>,
-    pub(super) is_integer: bool,
-}
-
 /// How far a plain-text password may travel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Safety {
     Plain,
     Encrypted,
     Safe,
+}
+
+/// What a server says first.
+struct Greeting {
+    capabilities: CapabilityFlags,
+    nonce: Vec<u8>,
+    plugin: AuthPlugin<'static>,
 }
 
 impl Wire {
@@ -102,35 +135,17 @@ impl Wire {
         tls: Option<Tls>,
     ) -> Result<Self, WireError> {
         stream.set_nodelay(true)?;
-        let mut plain = Wire::new(Box::new(stream));
-        let greeting = plain.read_greeting().await?;
-        let Some(tls) = tls.filter(|tls| tls.is_required || greeting.capabilities & WITH_TLS != 0)
-        else {
-            plain.log_in(login, &greeting, 0, Safety::Plain).await?;
-            return Ok(plain);
-        };
-        if greeting.capabilities & WITH_TLS == 0 {
-            return Err(WireError::Tls("the server offers none".to_owned()));
-        }
-        let request = header(login, WITH_TLS);
-        plain.write_packet(&request).await?;
-        let name = ServerName::try_from(tls.host)
-            .map_err(|_| WireError::Tls("the host is no valid name".to_owned()))?;
-        let sequence = plain.sequence;
-        let stream = plain.stream.into_inner();
-        let stream = tls
-            .connector
-            .connect(name, stream)
-            .await
-            .map_err(|error| WireError::Tls(error.to_string()))?;
         let mut wire = Wire::new(Box::new(stream));
-        wire.sequence = sequence;
-        let safety = if tls.is_checked {
-            Safety::Safe
-        } else {
-            Safety::Encrypted
+        let greeting = wire.read_greeting().await?;
+        let offers_tls = greeting.capabilities.contains(CapabilityFlags::CLIENT_SSL);
+        let safety = match tls {
+            Some(tls) if offers_tls => wire.encrypt(tls, login).await?,
+            Some(tls) if tls.is_required => {
+                return Err(WireError::Tls("the server offers none".to_owned()));
+            }
+            _ => Safety::Plain,
         };
-        wire.log_in(login, &greeting, WITH_TLS, safety).await?;
+        wire.log_in(login, &greeting, safety).await?;
         Ok(wire)
     }
 
@@ -142,14 +157,18 @@ impl Wire {
     ) -> Result<Self, WireError> {
         let mut wire = Wire::new(Box::new(stream));
         let greeting = wire.read_greeting().await?;
-        wire.log_in(login, &greeting, 0, Safety::Safe).await?;
+        wire.log_in(login, &greeting, Safety::Safe).await?;
         Ok(wire)
     }
 
     fn new(stream: Box<dyn Stream>) -> Self {
+        let mut codec = PacketCodec::default();
+        codec.max_allowed_packet = MAX_PACKET;
         Self {
-            stream: BufReader::new(stream),
-            sequence: 0,
+            stream,
+            codec,
+            received: BytesMut::new(),
+            is_encrypted: false,
             is_in_transaction: false,
         }
     }
@@ -160,305 +179,251 @@ impl Wire {
     }
 
     /// Runs a `SELECT` and gives its rows.
-    pub(super) async fn query(&mut self, sql: &str) -> Result<Vec<Vec<Value>>, WireError> {
-        self.sequence = 0;
-        let mut packet = Vec::with_capacity(sql.len() + 1);
-        packet.push(3);
-        packet.extend_from_slice(sql.as_bytes());
-        self.write_packet(&packet).await?;
+    pub(super) async fn query(&mut self, sql: &str) -> Result<Vec<Row>, WireError> {
+        let mut command = Vec::with_capacity(sql.len() + 1);
+        command.push(QUERY);
+        command.extend_from_slice(sql.as_bytes());
+        self.codec.reset_seq_id();
+        self.write_packet(&command).await?;
 
         let packet = self.read_packet().await?;
-        let count = Reader(&packet).number().ok_or(UNINTELLIGIBLE)?;
-        let mut is_integer = Vec::new();
-        for _ in 0..count {
+        let count = ParseBuf(&packet).checked_eat_lenenc_int();
+        let mut columns = Vec::new();
+        for _ in 0..count.ok_or(UNINTELLIGIBLE)? {
             let packet = self.read_packet().await?;
-            is_integer.push(is_integer_column(&packet).ok_or(UNINTELLIGIBLE)?);
+            columns.push(parse::<Column>(&packet, ())?.column_type());
         }
-        self.read_packet().await?;
+        let packet = self.read_packet().await?;
+        parse_ok::<OldEofPacket>(&packet)?;
         let mut rows = Vec::new();
         loop {
             let packet = self.read_packet().await?;
-            if let Some(status) = end_of_rows(&packet) {
-                self.is_in_transaction = status & IN_TRANSACTION != 0;
+            if is_end_of_rows(&packet) {
+                let status = parse_ok::<OldEofPacket>(&packet)?.status_flags();
+                self.is_in_transaction = status.contains(StatusFlags::SERVER_STATUS_IN_TRANS);
                 return Ok(rows);
             }
-            let mut reader = Reader(&packet);
-            let row = is_integer
-                .iter()
-                .map(|&is_integer| reader.value(is_integer));
-            rows.push(row.collect::<Option<_>>().ok_or(UNINTELLIGIBLE)?);
+            let mut values = ParseBuf(&packet);
+            let cells = columns.iter().map(|&column| {
+                let value = values.parse::<ValueDeserializer<TextValue>>(());
+                value.map_or(Err(UNINTELLIGIBLE), |value| Ok(cell(value.0, column)))
+            });
+            rows.push(Row::new(cells.collect::<Result<_, _>>()?));
         }
     }
 
     async fn read_greeting(&mut self) -> Result<Greeting, WireError> {
         let packet = self.read_packet().await?;
-        Greeting::parse(&packet).ok_or(UNINTELLIGIBLE)
+        if !has_sound_nonce_length(&packet) {
+            return Err(UNINTELLIGIBLE);
+        }
+        let handshake = parse::<HandshakePacket<'_>>(&packet, ())?;
+        let plugin = handshake.auth_plugin();
+        Ok(Greeting {
+            capabilities: handshake.capabilities(),
+            nonce: handshake.nonce(),
+            plugin: plugin.map_or(AuthPlugin::MysqlNativePassword, AuthPlugin::into_owned),
+        })
+    }
+
+    /// Goes on under TLS.
+    async fn encrypt(&mut self, tls: Tls, login: &Login<'_>) -> Result<Safety, WireError> {
+        let name = ServerName::try_from(tls.host)
+            .map_err(|_| WireError::Tls("the host is no valid name".to_owned()))?;
+        self.is_encrypted = true;
+        let request = SslRequest::new(self.capabilities(login), packet_limit(), UTF8MB4);
+        self.write(&request).await?;
+        // What came before TLS is anybody's word.
+        if !self.received.is_empty() {
+            return Err(UNINTELLIGIBLE);
+        }
+        let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        let encrypted = tls.connector.connect(name, plain).await;
+        self.stream = Box::new(encrypted.map_err(|error| WireError::Tls(error.to_string()))?);
+        self.is_encrypted = true;
+        Ok(if tls.is_checked {
+            Safety::Safe
+        } else {
+            Safety::Encrypted
+        })
+    }
+
+    /// What is said to be wanted: before TLS and under it the same, since servers differ in which
+    /// of the two they believe.
+    fn capabilities(&self, login: &Login<'_>) -> CapabilityFlags {
+        let mut flags = CAPABILITIES;
+        flags.set(CapabilityFlags::CLIENT_SSL, self.is_encrypted);
+        flags.set(
+            CapabilityFlags::CLIENT_CONNECT_WITH_DB,
+            login.database.is_some(),
+        );
+        flags
     }
 
     async fn log_in(
         &mut self,
         login: &Login<'_>,
         greeting: &Greeting,
-        tls: u32,
         safety: Safety,
     ) -> Result<(), WireError> {
-        let mut plugin = greeting.plugin.clone();
-        let proof = prove(&plugin, login.password, &greeting.nonce, safety);
         // A plug-in that is not known is answered with nothing; the server may switch.
+        let proof = prove(&greeting.plugin, login.password, &greeting.nonce, safety);
         let proof = proof.unwrap_or_default();
-        let mut packet = header(login, tls);
-        packet.extend_from_slice(login.user.as_bytes());
-        packet.push(0);
-        packet.push(u8::try_from(proof.len()).map_err(|_| TOO_LONG)?);
-        packet.extend_from_slice(&proof);
-        if let Some(database) = login.database {
-            packet.extend_from_slice(database.as_bytes());
-            packet.push(0);
-        }
-        packet.extend_from_slice(plugin.as_bytes());
-        packet.push(0);
-        self.write_packet(&packet).await?;
+        let response = HandshakeResponse::new(
+            Some(proof.as_slice()),
+            // Which of its character sets every server knows is all that depends on it.
+            (5, 5, 3),
+            Some(login.user.as_bytes()),
+            login.database.map(str::as_bytes),
+            Some(greeting.plugin.borrow()),
+            self.capabilities(login),
+            None,
+            packet_limit(),
+        );
+        self.write(&response).await?;
         loop {
             let packet = self.read_packet().await?;
-            match packet.as_slice() {
-                [0, ..] => return Ok(()),
+            match packet.first() {
+                Some(0x00) => return parse_ok::<CommonOkPacket>(&packet).map(|_| ()),
                 // Another plug-in, and what it starts from.
-                [0xfe, rest @ ..] => {
-                    let mut reader = Reader(rest);
-                    let name = reader.until_nul().ok_or(UNINTELLIGIBLE)?;
-                    plugin = String::from_utf8_lossy(name).into_owned();
-                    let nonce = reader.0.strip_suffix(&[0]).unwrap_or(reader.0);
-                    let proof = prove(&plugin, login.password, nonce, safety)?;
+                Some(0xfe) => {
+                    let switch = parse::<AuthSwitchRequest<'_>>(&packet, ())?;
+                    let plugin = switch.auth_plugin();
+                    let proof = prove(&plugin, login.password, switch.plugin_data(), safety)?;
                     self.write_packet(&proof).await?;
                 }
-                // `caching_sha2_password` knows us from before.
-                [1, 3] => {}
-                // It does not, and wants the password itself.
-                [1, 4] if safety != Safety::Plain => {
-                    self.write_packet(&with_nul(login.password)).await?;
-                }
-                [1, 4] => {
-                    return Err(WireError::Protocol(
-                        "it wants to see the password, which takes TLS: add ssl_mode=REQUIRED",
-                    ));
-                }
-                _ => return Err(UNINTELLIGIBLE),
+                _ => match parse::<AuthMoreData<'_>>(&packet, ())?.data() {
+                    // `caching_sha2_password` knows us from before.
+                    [3] => {}
+                    // It does not, and wants the password itself.
+                    [4] if safety != Safety::Plain => {
+                        self.write_packet(&with_nul(login.password)).await?;
+                    }
+                    [4] => return Err(TAKES_TLS),
+                    _ => return Err(UNINTELLIGIBLE),
+                },
             }
         }
     }
 
-    async fn write_packet(&mut self, packet: &[u8]) -> Result<(), WireError> {
-        const FULL: usize = 0x00ff_ffff;
-        let mut chunks = packet.chunks(FULL).collect::<Vec<_>>();
-        if packet.len().is_multiple_of(FULL) {
-            chunks.push(&[]);
-        }
-        for chunk in chunks {
-            let [a, b, c, ..] = u32::try_from(chunk.len()).unwrap_or_default().to_le_bytes();
-            let mut bytes = Vec::with_capacity(chunk.len() + 4);
-            bytes.extend_from_slice(&[a, b, c, self.sequence]);
-            bytes.extend_from_slice(chunk);
-            self.sequence = self.sequence.wrapping_add(1);
-            self.stream.write_all(&bytes).await?;
-        }
+    async fn write(&mut self, packet: &impl MySerialize) -> Result<(), WireError> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(256));
+        packet.serialize(&mut bytes);
+        self.write_packet(&bytes).await
+    }
+
+    async fn write_packet(&mut self, mut packet: &[u8]) -> Result<(), WireError> {
+        let mut bytes = BytesMut::new();
+        self.codec.encode(&mut packet, &mut bytes)?;
+        self.stream.write_all(&bytes).await?;
         Ok(self.stream.flush().await?)
     }
 
     /// The next packet; one in which the server says no is an error.
-    async fn read_packet(&mut self) -> Result<Vec<u8>, WireError> {
-        let mut packet = Vec::new();
-        loop {
-            let mut header = [0; 4];
-            self.stream.read_exact(&mut header).await?;
-            let [a, b, c, sequence] = header;
-            let length = u32::from_le_bytes([a, b, c, 0]);
-            if sequence != self.sequence || packet.len() > MAX_PACKET {
-                return Err(UNINTELLIGIBLE);
-            }
-            self.sequence = sequence.wrapping_add(1);
-            let start = packet.len();
-            packet.resize(start + usize::try_from(length).unwrap_or(MAX_PACKET), 0);
-            let part = packet.get_mut(start..).unwrap_or_default();
-            self.stream.read_exact(part).await?;
-            if length < 0x00ff_ffff {
-                break;
+    async fn read_packet(&mut self) -> Result<Zeroizing<Vec<u8>>, WireError> {
+        let mut packet = Zeroizing::new(Vec::new());
+        while !self.codec.decode(&mut self.received, &mut *packet)? {
+            self.received.reserve(4096);
+            if self.stream.read_buf(&mut self.received).await? == 0 {
+                return Err(WireError::Io(io::ErrorKind::UnexpectedEof.into()));
             }
         }
-        match packet.as_slice() {
-            [0xff, low, high, ..] => Err(WireError::Server(u16::from_le_bytes([*low, *high]))),
-            _ => Ok(packet),
+        if packet.first() != Some(&0xff) {
+            return Ok(packet);
+        }
+        match parse::<ErrPacket<'_>>(&packet, CAPABILITIES)? {
+            ErrPacket::Error(error) => Err(WireError::Server(error.error_code())),
+            ErrPacket::Progress(_) => Err(UNINTELLIGIBLE),
         }
     }
 }
 
-const TOO_LONG: WireError = WireError::Protocol("it takes no password of this length");
+fn packet_limit() -> u32 {
+    u32::try_from(MAX_PACKET).unwrap_or(u32::MAX)
+}
 
-/// What a login begins with, and all of it that is sent before TLS.
-fn header(login: &Login<'_>, tls: u32) -> Vec<u8> {
-    let database = login.database.map_or(0, |_| WITH_DATABASE);
-    let mut packet = Vec::with_capacity(128);
-    packet.extend_from_slice(&(CAPABILITIES | database | tls).to_le_bytes());
-    packet.extend_from_slice(&(1_u32 << 30).to_le_bytes());
-    packet.push(UTF8MB4);
-    packet.extend_from_slice(&[0; 23]);
-    packet
+fn parse<'a, T: MyDeserialize<'a>>(packet: &'a [u8], context: T::Ctx) -> Result<T, WireError> {
+    ParseBuf(packet).parse(context).map_err(|_| UNINTELLIGIBLE)
+}
+
+fn parse_ok<T: OkPacketKind>(packet: &[u8]) -> Result<OkPacket<'_>, WireError> {
+    parse::<OkPacketDeserializer<'_, T>>(packet, CAPABILITIES).map(OkPacketDeserializer::into_inner)
+}
+
+/// Whether `packet` ends the rows; a row whose first value is huge begins with the same byte.
+fn is_end_of_rows(packet: &[u8]) -> bool {
+    packet.first() == Some(&0xfe) && packet.len() < 8
+}
+
+/// Whether the greeting's length of the nonce is one that `mysql_common` reckons with: from 128 on
+/// it overflows there.
+fn has_sound_nonce_length(greeting: &[u8]) -> bool {
+    const FROM_VERSION_TO_LENGTH: usize = 4 + 8 + 1 + 2 + 1 + 2 + 2;
+    let mut rest = ParseBuf(greeting);
+    rest.checked_skip(1);
+    let version = rest.0.iter().position(|&byte| byte == 0);
+    version.is_some_and(|end| {
+        rest.checked_skip(end + 1)
+            && rest.checked_skip(FROM_VERSION_TO_LENGTH)
+            && rest.checked_eat_u8().is_some_and(|length| length < 128)
+    })
 }
 
 /// The proof that we know `password`, as `plugin` wants it.
-fn prove(plugin: &str, password: &str, nonce: &[u8], safety: Safety) -> Result<Vec<u8>, WireError> {
-    match plugin {
-        "mysql_native_password" | "caching_sha2_password" if password.is_empty() => Ok(Vec::new()),
-        "mysql_native_password" => Ok(native_proof(password, nonce)),
-        "caching_sha2_password" => Ok(sha2_proof(password, nonce)),
-        "sha256_password" if safety != Safety::Plain => Ok(with_nul(password)),
+fn prove(
+    plugin: &AuthPlugin<'_>,
+    password: &str,
+    nonce: &[u8],
+    safety: Safety,
+) -> Result<Zeroizing<Vec<u8>>, WireError> {
+    let is_encrypted = safety != Safety::Plain;
+    match plugin.as_bytes() {
+        b"mysql_native_password" | b"caching_sha2_password" | b"client_ed25519" => {
+            let proof = plugin.gen_data(Some(password), nonce);
+            Ok(Zeroizing::new(
+                proof.map(|proof| proof.to_vec()).unwrap_or_default(),
+            ))
+        }
+        b"sha256_password" if is_encrypted => Ok(with_nul(password)),
+        b"sha256_password" => Err(TAKES_TLS),
         // Whoever answers could ask for it.
-        "mysql_clear_password" if safety == Safety::Safe => Ok(with_nul(password)),
-        "mysql_clear_password" => Err(WireError::Protocol(
+        b"mysql_clear_password" if safety == Safety::Safe => Ok(with_nul(password)),
+        b"mysql_clear_password" => Err(WireError::Protocol(
             "it wants the password in clear, which takes a checked certificate: add ssl_ca",
-        )),
-        "sha256_password" => Err(WireError::Protocol(
-            "it wants to see the password, which takes TLS: add ssl_mode=REQUIRED",
         )),
         _ => Err(WireError::Protocol(
             "the user's authentication plug-in is not supported; supported are \
-             caching_sha2_password, mysql_native_password, sha256_password and \
-             mysql_clear_password",
+             caching_sha2_password, mysql_native_password, sha256_password, mysql_clear_password \
+             and MariaDB's ed25519",
         )),
     }
 }
 
-fn native_proof(password: &str, nonce: &[u8]) -> Vec<u8> {
-    let once = Sha1::digest(password.as_bytes());
-    let twice = Sha1::digest(once);
-    let mask = Sha1::new()
-        .chain_update(nonce)
-        .chain_update(twice)
-        .finalize();
-    once.iter()
-        .zip(mask)
-        .map(|(byte, mask)| byte ^ mask)
-        .collect()
-}
-
-fn sha2_proof(password: &str, nonce: &[u8]) -> Vec<u8> {
-    let once = Sha256::digest(password.as_bytes());
-    let twice = Sha256::digest(once);
-    let mask = Sha256::new()
-        .chain_update(twice)
-        .chain_update(nonce)
-        .finalize();
-    once.iter()
-        .zip(mask)
-        .map(|(byte, mask)| byte ^ mask)
-        .collect()
-}
-
-fn with_nul(password: &str) -> Vec<u8> {
-    let mut bytes = password.as_bytes().to_vec();
-    bytes.push(0);
+fn with_nul(password: &str) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(password.len() + 1));
+    bytes.put_slice(password.as_bytes());
+    bytes.put_u8(0);
     bytes
 }
 
-/// What a server says first.
-struct Greeting {
-    capabilities: u32,
-    nonce: Vec<u8>,
-    plugin: String,
-}
-
-impl Greeting {
-    fn parse(packet: &[u8]) -> Option<Self> {
-        let mut reader = Reader(packet);
-        (reader.take(1)? == [10]).then_some(())?;
-        reader.until_nul()?;
-        reader.take(4)?;
-        let mut nonce = reader.take(8)?.to_vec();
-        reader.take(1)?;
-        let low = reader.take(2)?;
-        reader.take(3)?;
-        let high = reader.take(2)?;
-        let capabilities =
-            u32::from_le_bytes([*low.first()?, *low.get(1)?, *high.first()?, *high.get(1)?]);
-        let length = usize::from(*reader.take(1)?.first()?);
-        reader.take(10)?;
-        let rest = reader.take(length.saturating_sub(8).max(13))?;
-        nonce.extend_from_slice(rest.strip_suffix(&[0]).unwrap_or(rest));
-        let plugin = reader.until_nul().unwrap_or(b"mysql_native_password");
-        Some(Self {
-            capabilities,
-            nonce,
-            plugin: String::from_utf8_lossy(plugin).into_owned(),
-        })
-    }
-}
-
-/// Whether the column that `packet` describes holds whole numbers.
-fn is_integer_column(packet: &[u8]) -> Option<bool> {
-    let mut reader = Reader(packet);
-    for _ in 0..6 {
-        reader.text()?;
-    }
-    reader.number()?;
-    reader.take(6)?;
-    let kind = reader.take(1)?;
-    Some(matches!(kind, [1 | 2 | 3 | 8 | 9]))
-}
-
-/// The server's status, where `packet` ends the rows.
-fn end_of_rows(packet: &[u8]) -> Option<u16> {
-    match packet {
-        [0xfe, _, _, low, high] => Some(u16::from_le_bytes([*low, *high])),
-        _ => None,
-    }
-}
-
-/// Reads a packet from its beginning; `None` where it is too short.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn until_nul(&mut self) -> Option<&'a [u8]> {
-        let end = self.0.iter().position(|&byte| byte == 0)?;
-        let taken = self.take(end)?;
-        self.take(1)?;
-        Some(taken)
-    }
-
-    /// A number that is as long as its first byte says.
-    fn number(&mut self) -> Option<u64> {
-        let count = match *self.take(1)?.first()? {
-            small @ ..=0xfa => return Some(small.into()),
-            0xfc => 2,
-            0xfd => 3,
-            0xfe => 8,
-            _ => return None,
-        };
-        let mut bytes = [0; 8];
-        for (byte, &taken) in bytes.iter_mut().zip(self.take(count)?) {
-            *byte = taken;
-        }
-        Some(u64::from_le_bytes(bytes))
-    }
-
-    fn text(&mut self) -> Option<&'a [u8]> {
-        let count = self.number()?;
-        self.take(usize::try_from(count).ok()?)
-    }
-
-    /// A value of a row; NULL has no bytes.
-    fn value(&mut self, is_integer: bool) -> Option<Value> {
-        let bytes = match self.0.split_first() {
-            Some((0xfb, rest)) => {
-                self.0 = rest;
-                None
-            }
-            _ => Some(self.text()?.to_vec()),
-        };
-        Some(Value { bytes, is_integer })
+fn cell(value: Value, column: ColumnType) -> Cell {
+    use ColumnType::{
+        MYSQL_TYPE_INT24, MYSQL_TYPE_LONG, MYSQL_TYPE_LONGLONG, MYSQL_TYPE_SHORT, MYSQL_TYPE_TINY,
+    };
+    let Value::Bytes(bytes) = value else {
+        return Cell::Null;
+    };
+    let is_integer = matches!(
+        column,
+        MYSQL_TYPE_TINY
+            | MYSQL_TYPE_SHORT
+            | MYSQL_TYPE_INT24
+            | MYSQL_TYPE_LONG
+            | MYSQL_TYPE_LONGLONG
+    );
+    match String::from_utf8(bytes) {
+        Ok(number) if is_integer => number.parse().map_or(Cell::Bytes, Cell::Integer),
+        Ok(text) => Cell::Text(Zeroizing::new(text)),
+        Err(_) => Cell::Bytes,
     }
 }
