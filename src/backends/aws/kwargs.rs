@@ -183,9 +183,16 @@ impl<S: Service> Taker<'_, S> {
         }
         let wrong = || kwarg.error("must be an object from a field to a list of words");
         for (field, words) in kwarg.value().as_object().ok_or_else(wrong)? {
-            let words = words.as_array().ok_or_else(wrong)?.iter();
-            // A word that is no text is never a document's key.
-            let words = words.filter_map(Value::as_str).map(str::to_owned);
+            // What Python's `list.extend` makes of it; a word that is no text is no document's key.
+            let words: Vec<String> = match words {
+                Value::Array(words) => words
+                    .iter()
+                    .filter_map(|word| word.as_str().map(str::to_owned))
+                    .collect(),
+                Value::String(letters) => letters.chars().map(String::from).collect(),
+                Value::Object(words) => words.keys().cloned().collect(),
+                _ => return Err(wrong()),
+            };
             let added = self.builder.words.add(field, words);
             added.map_err(|why| kwarg.error(why))?;
         }
