@@ -292,10 +292,8 @@ async fn a_web_identity_needs_its_token_alone() {
             call.body
         );
         assert!(
-            call.body.contains("WebIdentityToken=web+identity+token")
-                || call
-                    .body
-                    .contains("WebIdentityToken=web%20identity%20token"),
+            call.body
+                .contains("WebIdentityToken=web%20identity%20token"),
             "{}",
             call.body
         );

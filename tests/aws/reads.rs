@@ -15,7 +15,7 @@ async fn secrets_manager_gives_connections_variables_and_configuration() {
     moto.secret("reads/connections/pg", "postgres://u:p%2Fw@h:5432/s")
         .await;
     moto.secret("reads/variables/colour", " blue\n").await;
-    moto.secret("reads/config/fernet_key", "").await;
+    moto.secret("reads/config/fernet_key", "key").await;
     let kwargs = json!({
         "connections_prefix": "reads/connections", "variables_prefix": "reads/variables",
         "config_prefix": "reads/config",
@@ -33,7 +33,7 @@ async fn secrets_manager_gives_connections_variables_and_configuration() {
     assert_eq!(value.password().unwrap().expose(), "p/w");
     assert_eq!(variable(&backend, "colour").await, Ok(" blue\n".to_owned()));
     let config = backend.get_config("fernet_key").await;
-    assert_eq!(outcome(config), Ok(String::new()));
+    assert_eq!(outcome(config), Ok("key".to_owned()));
     let Ok(Lookup::Missing { native_key, .. }) = backend.get_variable("absent", None).await else {
         panic!("absent is there")
     };

@@ -140,9 +140,12 @@ fn connector_error(error: reqwest::Error) -> ConnectorError {
 
 /// Whether the server's certificate is the reason.
 fn is_about_certificate(error: &(dyn Error + 'static)) -> bool {
-    let tls = error.downcast_ref::<rustls::Error>();
-    let wrapped = error.downcast_ref::<std::io::Error>();
-    let wrapped = wrapped.and_then(|error| error.get_ref()?.downcast_ref());
-    matches!(tls.or(wrapped), Some(rustls::Error::InvalidCertificate(_)))
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return matches!(tls, rustls::Error::InvalidCertificate(_));
+    }
+    // Its source would be that of the error it holds.
+    let held = error.downcast_ref::<std::io::Error>();
+    let held = held.and_then(std::io::Error::get_ref);
+    held.is_some_and(|held| is_about_certificate(held))
         || error.source().is_some_and(is_about_certificate)
 }

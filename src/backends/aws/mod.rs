@@ -12,6 +12,8 @@
 //!   the SDK's default chain (environment, profile, web identity, ECS, EC2), and with `role_arn`
 //!   those that STS gives for it. They are loaded once for however many lookups start at once, and
 //!   again a minute before they expire.
+//! * **Logs**: the SDK's own records are not passed on, since at level TRACE they hold session
+//!   tokens.
 //! * **The wire**: the client is made at the first lookup. A lookup is one call, repeated with
 //!   jitter on throttling, 5xx and connection errors; the SDK's adaptive mode slows down a client
 //!   that is throttled. Many ids at once are as few calls as the service offers.
@@ -46,6 +48,10 @@ use futures_util::{StreamExt, stream};
 use tokio::{
     sync::{OnceCell, Semaphore},
     time::timeout,
+};
+use tracing::{
+    Dispatch,
+    instrument::{WithDispatch, WithSubscriber},
 };
 
 #[cfg(feature = "aws-parameter-store")]
@@ -109,7 +115,8 @@ impl<S: Service> AwsBackend<S> {
     }
 
     async fn service(&self) -> Result<&S, Failure> {
-        let connect = || async { Ok(S::connect(session::connect::<S>(&self.options).await?)) };
+        let connect = || silently(session::connect::<S>(&self.options));
+        let connect = || async { Ok(S::connect(connect().await?)) };
         self.service.get_or_try_init(connect).await
     }
 
@@ -190,7 +197,7 @@ impl<S: Service> AwsBackend<S> {
         let in_slot = async {
             // The semaphore is never closed; if it were, there would be no limit.
             let _slot = self.slots.acquire().await;
-            call.await
+            silently(call).await
         };
         timeout(self.timeout, in_slot).await.map_err(|_| {
             let seconds = self.timeout.as_secs_f64();
@@ -220,6 +227,12 @@ impl<S: Service> AwsBackend<S> {
         let nothing = || Ok(Lookup::missing(id));
         looked_up.into_iter().next().unwrap_or_else(nothing)
     }
+}
+
+/// `work` without the log records of the libraries below: at level TRACE the SDK writes down the
+/// headers that it signs, a session's token among them.
+fn silently<W: Future>(work: W) -> WithDispatch<W> {
+    work.with_subscriber(Dispatch::none())
 }
 
 /// The same failure for each of `names`.
