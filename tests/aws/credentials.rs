@@ -217,7 +217,7 @@ async fn the_endpoint_of_the_arguments_is_the_services_and_not_that_of_sts() {
     assert!(
         sts.seen.all()[0]
             .body
-            .contains("RoleSessionName=my+session")
+            .contains("RoleSessionName=my%20session")
     );
     let request = &service.seen.all()[0];
     assert_eq!(signed(request).0, "ASIALENT");

@@ -20,7 +20,6 @@ mod support {
 }
 
 mod bad_settings;
-mod conformance;
 mod credentials;
 mod faults;
 mod many_ids;

@@ -178,25 +178,8 @@ impl<S: Service> Taker<'_, S> {
         let Some(kwarg) = self.kwargs.take("extra_conn_words") else {
             return Ok(());
         };
-        if !is_truthy(kwarg.value()) {
-            return Ok(());
-        }
-        let wrong = || kwarg.error("must be an object from a field to a list of words");
-        for (field, words) in kwarg.value().as_object().ok_or_else(wrong)? {
-            // What Python's `list.extend` makes of it; a word that is no text is no document's key.
-            let words: Vec<String> = match words {
-                Value::Array(words) => words
-                    .iter()
-                    .filter_map(|word| word.as_str().map(str::to_owned))
-                    .collect(),
-                Value::String(letters) => letters.chars().map(String::from).collect(),
-                Value::Object(words) => words.keys().cloned().collect(),
-                _ => return Err(wrong()),
-            };
-            let added = self.builder.words.add(field, words);
-            added.map_err(|why| kwarg.error(why))?;
-        }
-        Ok(())
+        let added = self.builder.words.add_all(kwarg.value());
+        added.map_err(|why| kwarg.error(why))
     }
 
     fn session(&mut self) -> Result<(), ConfigurationError> {
@@ -494,7 +477,7 @@ fn checked_url(url: Given<String>) -> Result<Given<Secret>, ConfigurationError> 
 }
 
 /// Whether Python takes it for true.
-fn is_truthy(value: &Value) -> bool {
+pub(super) fn is_truthy(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(value) => *value,

@@ -55,6 +55,7 @@ fn translated(pattern: &str) -> Result<String, String> {
         is_verbose: flags.is_verbose,
         before: Before::Nothing,
         groups: Vec::new(),
+        names: Vec::new(),
     };
     translator.all()?;
     translator.out.push(')');
@@ -115,6 +116,8 @@ struct Translator<'p> {
     before: Before,
     /// For each open group, where it begins if it looks around.
     groups: Vec<Option<usize>>,
+    /// The names of groups.
+    names: Vec<String>,
 }
 
 impl Translator<'_> {
@@ -232,8 +235,14 @@ impl Translator<'_> {
         if self.out.ends_with("(?P<") {
             let name = self.rest.by_ref().take_while(|c| *c != '>');
             let name = name.collect::<String>();
+            let is_name = !name.starts_with(|c: char| c.is_numeric())
+                && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+            if !is_name || name.is_empty() || self.names.contains(&name) {
+                return Err("the name of a group is none in Python, or another's".into());
+            }
             self.out.push_str(&name);
             self.out.push('>');
+            self.names.push(name);
         }
         self.groups.push(looks_around);
         Ok(Before::Nothing)

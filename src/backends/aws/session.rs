@@ -81,26 +81,30 @@ pub(super) async fn connect<S: Calls>(options: &SessionOptions) -> Result<Sessio
     let shared = Shared::load(options).await?;
     let region = shared.region()?;
     let endpoint_url = shared.endpoint(options.endpoint_url.as_ref(), S::SERVICE_ID)?;
-    let tls = tls::config(&shared.trust(), options.client_certificate.as_ref()).await?;
-    let credentials_tls = tls::config(
-        &shared.trust_unless_given(None),
-        options.client_certificate.as_ref(),
-    )
-    .await?;
-    let wire = Wire {
-        without_tls: options.wire.without_tls && endpoint_url.is_none(),
-        ..options.wire.clone()
-    };
-    let http_client = http::client(&wire, tls)?;
+    let certificate = options.client_certificate.as_ref();
+    let tls = tls::config(&shared.trust_unless_given(None), certificate).await?;
     let credentials_wire = Wire {
         without_tls: false,
         ..options.wire.clone()
+    };
+    let credentials_http = http::client(&credentials_wire, tls)?;
+    let without_tls = options.wire.without_tls && endpoint_url.is_none();
+    let http_client = match &options.trust {
+        None if !without_tls => credentials_http.clone(),
+        trust => {
+            let trust = shared.trust_unless_given(trust.as_ref());
+            let wire = Wire {
+                without_tls,
+                ..options.wire.clone()
+            };
+            http::client(&wire, tls::config(&trust, certificate).await?)?
+        }
     };
     let mut sdk = SdkConfig::builder()
         .region(Region::new(region.clone()))
         .retry_config(shared.retry_config()?)
         .sleep_impl(TokioSleep::new())
-        .http_client(http::client(&credentials_wire, credentials_tls)?)
+        .http_client(credentials_http)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .identity_cache(
             IdentityCache::lazy()
@@ -283,10 +287,6 @@ impl<'o> Shared<'o> {
             ))
         })?;
         Ok(Some(url.into_owned()))
-    }
-
-    fn trust(&self) -> Trust {
-        self.trust_unless_given(self.options.trust.as_ref())
     }
 
     fn trust_unless_given(&self, given: Option<&Trust>) -> Trust {

@@ -1,7 +1,10 @@
 //! The words by which a document in Secrets Manager may call the fields of a connection.
 
+use serde_json::Value;
+
 #[cfg(feature = "aws-secrets-manager")]
 use super::document;
+use super::kwargs::is_truthy;
 use crate::{Failure, Secret};
 
 /// The fields of a connection, in Airflow's order, and the words for each.
@@ -53,6 +56,31 @@ impl Words {
             ));
         };
         known.extend(words);
+        Ok(())
+    }
+
+    /// The argument `extra_conn_words`: an object from fields to what Python's `list.extend` takes.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn add_all(&mut self, given: &Value) -> Result<(), String> {
+        if !is_truthy(given) {
+            return Ok(());
+        }
+        let wrong = || "must be an object from a field to a list of words".to_owned();
+        for (field, words) in given.as_object().ok_or_else(wrong)? {
+            // A word that is no text is never a document's key.
+            let words: Vec<String> = match words {
+                Value::Array(words) => words
+                    .iter()
+                    .filter_map(|word| word.as_str().map(str::to_owned))
+                    .collect(),
+                Value::String(letters) => letters.chars().map(String::from).collect(),
+                Value::Object(words) => words.keys().cloned().collect(),
+                _ => return Err(wrong()),
+            };
+            self.add(field, words)?;
+        }
         Ok(())
     }
 
