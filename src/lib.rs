@@ -61,6 +61,8 @@
 //! | `postgres` | the metadata DB on PostgreSQL, behind PgBouncer as well (rustls, Tokio) |
 //! | `mysql` | the metadata DB on MySQL or MariaDB (rustls, Tokio) |
 //! | `vault` | HashiCorp Vault and OpenBao (rustls, Tokio) |
+//! | `aws-secrets-manager` | AWS Secrets Manager (rustls, Tokio) |
+//! | `aws-parameter-store` | AWS Systems Manager's Parameter Store (rustls, Tokio) |
 //! | `full` | all of them |
 //!
 //! # Differences from Airflow

@@ -1,5 +1,7 @@
 //! One room per source of secrets.
 
+#[cfg(any(feature = "aws-secrets-manager", feature = "aws-parameter-store"))]
+pub mod aws;
 mod environment;
 mod local_filesystem;
 mod memory;

@@ -1,0 +1,540 @@
+//! Options from code, with Airflow's defaults.
+
+use std::{
+    collections::BTreeMap, fmt, marker::PhantomData, path::PathBuf, sync::atomic::AtomicBool,
+    time::Duration,
+};
+
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::{
+    AwsBackend, Service,
+    credential::StaticKeys,
+    http::Wire,
+    names::{self, Names, Place},
+    pattern::LookupPattern,
+    proxy::{self, Proxies},
+    session::SessionOptions,
+    tls::Trust,
+    words::Words,
+};
+use crate::{ConfigurationError, Environment, Failure, Secret};
+
+/// Where errors say that a setting came from.
+const FROM_CODE: &str = "AwsBackend::builder()";
+
+/// A setting's value, and where it came from.
+#[derive(Debug, Clone)]
+pub(super) struct Given<T> {
+    pub(super) value: T,
+    pub(super) setting: String,
+    pub(super) origin: String,
+}
+
+impl<T> Given<T> {
+    fn from_code(setting: &str, value: T) -> Self {
+        Self::new(setting, FROM_CODE, value)
+    }
+
+    pub(super) fn new(setting: &str, origin: &str, value: T) -> Self {
+        Self {
+            value,
+            setting: setting.to_owned(),
+            origin: origin.to_owned(),
+        }
+    }
+
+    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Given<U> {
+        Given {
+            value: change(self.value),
+            setting: self.setting,
+            origin: self.origin,
+        }
+    }
+
+    pub(super) fn error(&self, message: &str) -> ConfigurationError {
+        ConfigurationError::new(&self.setting, &self.origin, message)
+    }
+
+    /// The error as a lookup gives it.
+    pub(super) fn failure(&self, message: &str) -> Failure {
+        super::session::misconfigured(self.error(message).to_string())
+    }
+}
+
+/// A role to assume with STS: Airflow's `role_arn`, `assume_role_method` and `assume_role_kwargs`.
+///
+/// ```
+/// use airflow_secrets::backends::aws::AssumeRole;
+///
+/// let role = AssumeRole::new("arn:aws:iam::123456789012:role/airflow").external_id("abc");
+/// ```
+#[derive(Clone)]
+pub struct AssumeRole {
+    pub(super) arn: String,
+    pub(super) web_identity: Option<WebIdentityToken>,
+    pub(super) session_name: Option<String>,
+    pub(super) duration: Option<Duration>,
+    pub(super) external_id: Option<String>,
+    pub(super) policy: Option<String>,
+    pub(super) policy_arns: Vec<String>,
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) transitive_tag_keys: Vec<String>,
+    pub(super) serial_number: Option<String>,
+    pub(super) token_code: Option<String>,
+    pub(super) source_identity: Option<String>,
+    pub(super) provided_contexts: Vec<(String, String)>,
+    pub(super) provider_id: Option<String>,
+}
+
+/// Where the token comes from that says to STS who we are.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum WebIdentityToken {
+    /// From this file, read anew each time.
+    File(PathBuf),
+    /// From the metadata server of a machine of Google's.
+    Google {
+        /// Whom the token is for.
+        audience: Option<String>,
+    },
+}
+
+impl AssumeRole {
+    /// The role of this name, assumed with the credentials that there are.
+    pub fn new(arn: impl Into<String>) -> Self {
+        Self {
+            arn: arn.into(),
+            web_identity: None,
+            session_name: None,
+            duration: None,
+            external_id: None,
+            policy: None,
+            policy_arns: Vec::new(),
+            tags: Vec::new(),
+            transitive_tag_keys: Vec::new(),
+            serial_number: None,
+            token_code: None,
+            source_identity: None,
+            provided_contexts: Vec::new(),
+            provider_id: None,
+        }
+    }
+
+    /// Assumes the role with a token, and without other credentials. Default: with credentials.
+    #[must_use]
+    pub fn web_identity(mut self, token: WebIdentityToken) -> Self {
+        self.web_identity = Some(token);
+        self
+    }
+
+    /// The name of the session. Default: Airflow's, such as
+    /// `airflow_secretsmanagerbackend__connection`, and with a token botocore's.
+    #[must_use]
+    pub fn session_name(mut self, name: impl Into<String>) -> Self {
+        self.session_name = Some(name.into());
+        self
+    }
+
+    /// How long the credentials are for, in whole seconds. Default: STS's, an hour.
+    #[must_use]
+    pub fn duration(mut self, duration: Duration) -> Self {
+        self.duration = Some(duration);
+        self
+    }
+
+    /// The external id that the role asks for. Default: none.
+    #[must_use]
+    pub fn external_id(mut self, external_id: impl Into<String>) -> Self {
+        self.external_id = Some(external_id.into());
+        self
+    }
+
+    /// A policy, in JSON, that narrows what the session may do. Default: none.
+    #[must_use]
+    pub fn policy(mut self, policy: impl Into<String>) -> Self {
+        self.policy = Some(policy.into());
+        self
+    }
+
+    /// A tag of the session; may be called for each. Default: none.
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.push((key.into(), value.into()));
+        self
+    }
+}
+
+/// Shows what names things, and no token code.
+impl fmt::Debug for AssumeRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AssumeRole")
+            .field("arn", &self.arn)
+            .field("web_identity", &self.web_identity)
+            .field("session_name", &self.session_name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How calls are repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RetryMode {
+    /// With growing pauses.
+    Standard,
+    /// The same, and a client that is throttled slows down.
+    Adaptive,
+}
+
+/// Makes an [`AwsBackend`] from code. What is not set is as in Airflow's class; the environment is
+/// not read unless it is given.
+///
+/// ```
+/// # #[cfg(feature = "aws-secrets-manager")]
+/// # fn main() -> Result<(), airflow_secrets::ConfigurationError> {
+/// use airflow_secrets::{Environment, backends::aws::SecretsManagerBackend};
+///
+/// let backend = SecretsManagerBackend::builder()
+///     .environment(&Environment::process())
+///     .connections_prefix("airflow/connections")
+///     .region_name("eu-west-1")
+///     .build()?;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "aws-secrets-manager"))]
+/// # fn main() {}
+/// ```
+#[derive(Debug, Clone)]
+pub struct AwsBuilder<S: Service> {
+    pub(super) connections: Kind,
+    pub(super) variables: Kind,
+    pub(super) config: Kind,
+    pub(super) sep: String,
+    pub(super) words: Words,
+    pub(super) multi_team: bool,
+    pub(super) session: SessionOptions,
+    pub(super) proxies: Option<Given<BTreeMap<String, Secret>>>,
+    pub(super) max_concurrent_calls: usize,
+    service: PhantomData<fn() -> S>,
+}
+
+/// Where one kind of secret is.
+#[derive(Debug, Clone)]
+pub(super) struct Kind {
+    pub(super) prefix: Option<String>,
+    pub(super) pattern: Option<Given<String>>,
+}
+
+impl<S: Service> Default for AwsBuilder<S> {
+    fn default() -> Self {
+        let [connections, variables, config] = S::PREFIXES.map(|prefix| Kind {
+            prefix: Some(prefix.to_owned()),
+            pattern: None,
+        });
+        let environment = Environment::default();
+        Self {
+            connections,
+            variables,
+            config,
+            sep: "/".to_owned(),
+            words: if S::IS_PATH {
+                Words::default()
+            } else {
+                Words::airflow()
+            },
+            multi_team: false,
+            session: SessionOptions {
+                region_name: None,
+                profile_name: None,
+                keys: None,
+                endpoint_url: None,
+                role: None,
+                sts_endpoint_url: None,
+                sts_region: None,
+                trust: None,
+                client_certificate: None,
+                wire: Wire {
+                    connect_timeout: Duration::from_secs(5),
+                    read_timeout: Duration::from_secs(25),
+                    proxies: Proxies::Environment(environment.clone()),
+                    most_idle_connections: 0,
+                    without_tls: false,
+                },
+                timeout: Duration::from_secs(30),
+                max_attempts: None,
+                retry_mode: None,
+                initial_backoff: Duration::from_secs(1),
+                use_fips: None,
+                use_dual_stack: None,
+                ignore_configured_endpoint_urls: false,
+                environment,
+            },
+            proxies: None,
+            max_concurrent_calls: crate::MAX_CONCURRENT_LOOKUPS,
+            service: PhantomData,
+        }
+    }
+}
+
+impl<S: Service> AwsBuilder<S> {
+    /// What the names of connections begin with; `None`: they are not asked for. Default:
+    /// `airflow/connections`, in the Parameter Store `/airflow/connections`.
+    #[must_use]
+    pub fn connections_prefix<'p>(mut self, prefix: impl Into<Option<&'p str>>) -> Self {
+        self.connections.prefix = prefix.into().map(str::to_owned);
+        self
+    }
+
+    /// The same for variables. Default: `airflow/variables`.
+    #[must_use]
+    pub fn variables_prefix<'p>(mut self, prefix: impl Into<Option<&'p str>>) -> Self {
+        self.variables.prefix = prefix.into().map(str::to_owned);
+        self
+    }
+
+    /// The same for configuration entries. Default: `airflow/config`.
+    #[must_use]
+    pub fn config_prefix<'p>(mut self, prefix: impl Into<Option<&'p str>>) -> Self {
+        self.config.prefix = prefix.into().map(str::to_owned);
+        self
+    }
+
+    /// What a connection's id must match to be asked for: a regular expression as Python's
+    /// `re.match` reads it, in whatever case. Default: any.
+    #[must_use]
+    pub fn connections_lookup_pattern(mut self, pattern: impl Into<String>) -> Self {
+        let pattern = Given::from_code("connections_lookup_pattern", pattern.into());
+        self.connections.pattern = Some(pattern);
+        self
+    }
+
+    /// The same for variables. Default: any.
+    #[must_use]
+    pub fn variables_lookup_pattern(mut self, pattern: impl Into<String>) -> Self {
+        let pattern = Given::from_code("variables_lookup_pattern", pattern.into());
+        self.variables.pattern = Some(pattern);
+        self
+    }
+
+    /// The same for configuration entries. Default: any.
+    #[must_use]
+    pub fn config_lookup_pattern(mut self, pattern: impl Into<String>) -> Self {
+        let pattern = Given::from_code("config_lookup_pattern", pattern.into());
+        self.config.pattern = Some(pattern);
+        self
+    }
+
+    /// Whether this is a multi-team deployment: `[core] multi_team`. Default: no.
+    #[must_use]
+    pub fn multi_team(mut self, multi_team: bool) -> Self {
+        self.multi_team = multi_team;
+        self
+    }
+
+    /// Reads from `environment` what boto3 reads, as far as nothing else says it: region and
+    /// profile, the profile files, credentials, endpoints, CA bundles, proxies, retries.
+    #[must_use]
+    pub fn environment(mut self, environment: &Environment) -> Self {
+        self.session.environment = environment.clone();
+        self
+    }
+
+    /// The region. Default: `AWS_DEFAULT_REGION`, the profile's, else `AWS_REGION`.
+    #[must_use]
+    pub fn region_name(mut self, region: impl Into<String>) -> Self {
+        self.session.region_name = Some(Given::from_code("region_name", region.into()));
+        self
+    }
+
+    /// The profile. Default: `AWS_DEFAULT_PROFILE`, else `AWS_PROFILE`, else `default`.
+    #[must_use]
+    pub fn profile_name(mut self, profile: impl Into<String>) -> Self {
+        self.session.profile_name = Some(Given::from_code("profile_name", profile.into()));
+        self
+    }
+
+    /// An access key and, for temporary ones, the session's token. Default: the SDK's chain.
+    #[must_use]
+    pub fn credentials(
+        mut self,
+        access_key_id: impl Into<String>,
+        secret_access_key: impl Into<Secret>,
+        session_token: Option<Secret>,
+    ) -> Self {
+        self.session.keys = Some(StaticKeys {
+            access_key_id: access_key_id.into(),
+            secret_access_key: secret_access_key.into(),
+            session_token,
+        });
+        self
+    }
+
+    /// The address of the service. Default: the environment's or the profile's, else AWS's own.
+    #[must_use]
+    pub fn endpoint_url(mut self, url: impl Into<Secret>) -> Self {
+        self.session.endpoint_url = Some(Given::from_code("endpoint_url", url.into()));
+        self
+    }
+
+    /// A role to assume. Default: none.
+    #[must_use]
+    pub fn assume_role(mut self, role: AssumeRole) -> Self {
+        self.session.role = Some(Given::from_code("role_arn", role));
+        self
+    }
+
+    /// Trusts the authorities in this PEM file and no others, for the service: Airflow's `verify`
+    /// with a path. Default: `AWS_CA_BUNDLE`, the profile's `ca_bundle`, `REQUESTS_CA_BUNDLE`, else
+    /// those that Mozilla trusts.
+    #[must_use]
+    pub fn ca_bundle(mut self, path: impl Into<PathBuf>) -> Self {
+        let path = Given::from_code("verify", path.into());
+        self.session.trust = Some(Trust::Bundle(path));
+        self
+    }
+
+    /// Does not check the service's certificate: Airflow's `verify: false`. Whoever is in between
+    /// can then read the secrets.
+    #[must_use]
+    pub fn danger_accept_any_certificate(mut self) -> Self {
+        self.session.trust = Some(Trust::Unchecked);
+        self
+    }
+
+    /// The proxy for every request. Default: the environment's.
+    #[must_use]
+    pub fn proxy(mut self, url: impl Into<Secret>) -> Self {
+        let url = url.into();
+        let proxies = ["http", "https"].map(|scheme| (scheme.to_owned(), url.clone()));
+        self.proxies = Some(Given::from_code("proxies", proxies.into()));
+        self
+    }
+
+    /// How long a connection may take to come about. Default: 5 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.session.wire.connect_timeout = timeout;
+        self
+    }
+
+    /// How long an answer may take, once there is a connection. Default: 25 s.
+    #[must_use]
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.session.wire.read_timeout = timeout;
+        self
+    }
+
+    /// How long a call may take in all, with its retries, the wait for a free slot, and the
+    /// credentials where there are none yet. Default: 30 s.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.session.timeout = timeout;
+        self
+    }
+
+    /// How often a call is made at most. Default: `AWS_MAX_ATTEMPTS`, else the profile's, else 3.
+    #[must_use]
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.session.max_attempts = Some(attempts);
+        self
+    }
+
+    /// How calls are repeated. Default: `AWS_RETRY_MODE`, else the profile's, else
+    /// [`RetryMode::Adaptive`].
+    #[must_use]
+    pub fn retry_mode(mut self, mode: RetryMode) -> Self {
+        self.session.retry_mode = Some(mode);
+        self
+    }
+
+    /// What the first pause before a retry is at most; it doubles with each. Default: 1 s.
+    #[must_use]
+    pub fn initial_backoff(mut self, backoff: Duration) -> Self {
+        self.session.initial_backoff = backoff;
+        self
+    }
+
+    /// How many calls are under way at once; further ones wait. At least 1; default:
+    /// [`MAX_CONCURRENT_LOOKUPS`](crate::MAX_CONCURRENT_LOOKUPS).
+    #[must_use]
+    pub fn max_concurrent_calls(mut self, calls: usize) -> Self {
+        self.max_concurrent_calls = calls;
+        self
+    }
+
+    /// The backend. It connects to nothing yet.
+    ///
+    /// # Errors
+    /// When an option cannot be used.
+    pub fn build(self) -> Result<AwsBackend<S>, ConfigurationError> {
+        let mut options = self.session;
+        let wire = &mut options.wire;
+        let calls = self.max_concurrent_calls.max(1);
+        wire.connect_timeout = wire.connect_timeout.min(options.timeout);
+        wire.most_idle_connections = calls;
+        wire.proxies = match self.proxies {
+            None => Proxies::Environment(options.environment.clone()),
+            Some(given) => {
+                for url in given.value.values() {
+                    proxy::parse(url.expose()).map_err(|why| given.error(why))?;
+                }
+                Proxies::Given(given.value)
+            }
+        };
+        let place = |kind: Kind| -> Result<Place, ConfigurationError> {
+            let pattern = kind.pattern.filter(|given| !given.value.is_empty());
+            let pattern = pattern.map(|given| {
+                LookupPattern::new(&given.value)
+                    .map_err(|why| given.error(&format!("this pattern does not compile: {why}")))
+            });
+            Ok(Place {
+                prefix: kind.prefix.map(|prefix| names::trimmed(&prefix, &self.sep)),
+                pattern: pattern.transpose()?,
+            })
+        };
+        Ok(AwsBackend {
+            names: Names {
+                connections: place(self.connections)?,
+                variables: place(self.variables)?,
+                config: place(self.config)?,
+                sep: self.sep.clone(),
+                is_path: S::IS_PATH,
+                multi_team: self.multi_team,
+                words: self.words,
+            },
+            timeout: options.timeout,
+            options,
+            service: OnceCell::new(),
+            slots: Semaphore::new(calls),
+            max_concurrent_calls: calls,
+            batch_is_denied: AtomicBool::new(false),
+        })
+    }
+}
+
+#[cfg(feature = "aws-secrets-manager")]
+impl AwsBuilder<super::SecretsManager> {
+    /// What stands between a prefix and an id; its characters are cut from the end of a prefix.
+    /// Default: `/`.
+    #[must_use]
+    pub fn sep(mut self, sep: impl Into<String>) -> Self {
+        self.sep = sep.into();
+        self
+    }
+
+    /// Further words by which a JSON secret may call the field of a connection: `user` (or
+    /// `login`), `password`, `host`, `port`, `schema`, `conn_type` or `extra`. Default: Airflow's
+    /// words.
+    ///
+    /// # Errors
+    /// When there is no such field.
+    pub fn extra_conn_words<W: Into<String>>(
+        mut self,
+        field: &str,
+        words: impl IntoIterator<Item = W>,
+    ) -> Result<Self, ConfigurationError> {
+        let added = self.words.add(field, words.into_iter().map(Into::into));
+        added.map_err(|why| ConfigurationError::new("extra_conn_words", FROM_CODE, why))?;
+        Ok(self)
+    }
+}

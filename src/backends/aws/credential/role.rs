@@ -1,0 +1,229 @@
+//! A role that STS lends: `AssumeRole` and `AssumeRoleWithWebIdentity`.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_config::SdkConfig;
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
+};
+use aws_sdk_sts::{
+    Client,
+    config::{BehaviorVersion, Builder},
+    error::ProvideErrorMetadata,
+    types::{PolicyDescriptorType, ProvidedContext, Tag},
+};
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_types::region::Region;
+
+use super::google;
+use crate::{
+    Environment, Failure, FailureKind,
+    backends::aws::{
+        builder::{AssumeRole, WebIdentityToken},
+        session::{SessionOptions, misconfigured, retry_partition},
+        trouble::{self, Explain},
+    },
+};
+
+/// Who asks STS.
+#[derive(Debug)]
+pub(super) enum Caller {
+    Credentials(SharedCredentialsProvider),
+    /// Nobody that AWS knows: a token says who it is.
+    WebIdentity,
+}
+
+/// A client of STS.
+#[derive(Debug)]
+pub(super) struct Sts {
+    client: Client,
+    explain: Explain,
+}
+
+impl Sts {
+    pub(super) fn new(
+        sdk: &SdkConfig,
+        region: &str,
+        endpoint: Option<&str>,
+        options: &SessionOptions,
+        caller: Caller,
+    ) -> Self {
+        let mut config = Builder::from(sdk)
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .retry_partition(retry_partition());
+        config.set_endpoint_url(endpoint.map(str::to_owned));
+        let action = match caller {
+            Caller::Credentials(credentials) => {
+                config.set_credentials_provider(Some(credentials));
+                "sts:AssumeRole"
+            }
+            Caller::WebIdentity => "sts:AssumeRoleWithWebIdentity",
+        };
+        Self {
+            client: Client::from_conf(config.build()),
+            explain: Explain {
+                whom: format!("STS in {region}"),
+                action,
+                timeout: options.timeout,
+            },
+        }
+    }
+}
+
+/// Asks STS for a role's credentials, each time.
+#[derive(Debug)]
+pub(super) struct LentRole {
+    pub(super) sts: Sts,
+    pub(super) role: AssumeRole,
+    pub(super) default_session_name: String,
+    pub(super) environment: Environment,
+}
+
+impl LentRole {
+    async fn ask(&self) -> Result<Credentials, Failure> {
+        let credentials = match &self.role.web_identity {
+            None => self.assume_role().await?,
+            Some(token) => self.with_web_identity(token).await?,
+        };
+        let Some(credentials) = credentials else {
+            return Err(self.sts.explain.failure(&trouble::Trouble::NotUnderstood));
+        };
+        let not_understood = |_| self.sts.explain.failure(&trouble::Trouble::NotUnderstood);
+        let expiry = SystemTime::try_from(credentials.expiration).map_err(not_understood)?;
+        Ok(Credentials::new(
+            credentials.access_key_id,
+            credentials.secret_access_key,
+            Some(credentials.session_token),
+            Some(expiry),
+            "sts",
+        ))
+    }
+
+    async fn assume_role(&self) -> Result<Option<aws_sdk_sts::types::Credentials>, Failure> {
+        let role = &self.role;
+        let session_name = role.session_name.as_deref();
+        let mut call = self
+            .sts
+            .client
+            .assume_role()
+            .role_arn(&role.arn)
+            .role_session_name(session_name.unwrap_or(&self.default_session_name))
+            .set_policy_arns(policies(role))
+            .set_policy(role.policy.clone())
+            .set_duration_seconds(seconds(role.duration))
+            .set_external_id(role.external_id.clone())
+            .set_serial_number(role.serial_number.clone())
+            .set_token_code(role.token_code.clone())
+            .set_source_identity(role.source_identity.clone());
+        for (key, value) in &role.tags {
+            let tag = Tag::builder().key(key).value(value).build();
+            call = call.tags(tag.map_err(|_| misconfigured("a session tag has no key"))?);
+        }
+        for key in &role.transitive_tag_keys {
+            call = call.transitive_tag_keys(key);
+        }
+        for (provider, assertion) in &role.provided_contexts {
+            let context = ProvidedContext::builder();
+            let context = context.provider_arn(provider).context_assertion(assertion);
+            call = call.provided_contexts(context.build());
+        }
+        let answer = call.send().await.map_err(|error| self.refused(&error))?;
+        Ok(answer.credentials)
+    }
+
+    async fn with_web_identity(
+        &self,
+        token: &WebIdentityToken,
+    ) -> Result<Option<aws_sdk_sts::types::Credentials>, Failure> {
+        let role = &self.role;
+        let token = match token {
+            WebIdentityToken::File(path) => {
+                let token = tokio::fs::read_to_string(path).await;
+                token.map_err(|error| {
+                    misconfigured(format!(
+                        "the web identity token file {} cannot be read: {error}",
+                        path.display()
+                    ))
+                })?
+            }
+            WebIdentityToken::Google { audience } => {
+                google::id_token(audience.as_deref(), &self.environment).await?
+            }
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let session_name = match &role.session_name {
+            Some(name) => name.clone(),
+            // botocore's own: Airflow gives it none.
+            None => format!("botocore-session-{}", now.unwrap_or_default().as_secs()),
+        };
+        let call = self
+            .sts
+            .client
+            .assume_role_with_web_identity()
+            .role_arn(&role.arn)
+            .role_session_name(session_name)
+            .web_identity_token(token)
+            .set_provider_id(role.provider_id.clone())
+            .set_policy_arns(policies(role))
+            .set_policy(role.policy.clone())
+            .set_duration_seconds(seconds(role.duration));
+        let answer = call.send().await.map_err(|error| self.refused(&error))?;
+        Ok(answer.credentials)
+    }
+
+    fn refused<E>(&self, error: &SdkError<E, HttpResponse>) -> Failure
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let Self { sts, role, .. } = self;
+        let trouble = trouble::trouble(error);
+        let about_token = role.web_identity.is_some();
+        let message = match trouble.code() {
+            Some("AccessDenied" | "AccessDeniedException") => format!(
+                "STS refused the role {}: the caller's policies must allow {}, and the role's \
+                 trust policy must trust the caller (with its external id, where it asks for one)",
+                role.arn, sts.explain.action
+            ),
+            Some("InvalidIdentityToken" | "IDPRejectedClaim" | "ExpiredTokenException")
+                if about_token =>
+            {
+                format!(
+                    "STS refused the web identity token for the role {}: it is malformed, has \
+                     expired, or is of a provider that the role does not trust",
+                    role.arn
+                )
+            }
+            Some("ValidationError" | "MalformedPolicyDocument" | "PackedPolicyTooLarge") => {
+                return misconfigured(format!(
+                    "STS takes \"role_arn\" or something in \"assume_role_kwargs\" for malformed \
+                     ({})",
+                    role.arn
+                ));
+            }
+            _ => return sts.explain.failure(&trouble),
+        };
+        Failure::new(FailureKind::AccessDenied, message)
+    }
+}
+
+fn policies(role: &AssumeRole) -> Option<Vec<PolicyDescriptorType>> {
+    let policies = role.policy_arns.iter();
+    let policies = policies.map(|arn| PolicyDescriptorType::builder().arn(arn).build());
+    Some(policies.collect::<Vec<_>>()).filter(|policies| !policies.is_empty())
+}
+
+fn seconds(duration: Option<Duration>) -> Option<i32> {
+    i32::try_from(duration?.as_secs()).ok()
+}
+
+impl ProvideCredentials for LentRole {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let ask = async { self.ask().await.map_err(CredentialsError::provider_error) };
+        future::ProvideCredentials::new(ask)
+    }
+}

@@ -1,0 +1,447 @@
+//! Lookup patterns: Python's `re.match(pattern, id, re.IGNORECASE)`.
+
+use std::{fmt, iter::Peekable, str::Chars};
+
+use fancy_regex::Regex;
+
+use crate::{Failure, FailureKind};
+
+/// A pattern that an id must match, from its beginning on, in whatever case.
+#[derive(Clone)]
+pub(super) struct LookupPattern(Regex);
+
+impl LookupPattern {
+    /// Reads a pattern of Python's.
+    ///
+    /// # Errors
+    /// When it is none: why.
+    pub(super) fn new(pattern: &str) -> Result<Self, String> {
+        let translated = translated(pattern)?;
+        let compiled = Regex::new(&translated);
+        compiled
+            .map(Self)
+            .map_err(|_| "it is no regular expression of Python's".to_owned())
+    }
+
+    /// Whether `id` matches.
+    ///
+    /// # Errors
+    /// When it takes too many steps to find out.
+    pub(super) fn matches(&self, id: &str) -> Result<bool, Failure> {
+        self.0.is_match(id).map_err(|_| {
+            Failure::new(
+                FailureKind::Configuration,
+                "the lookup pattern takes too many steps for this id: write it without nested \
+                 repetitions",
+            )
+        })
+    }
+}
+
+impl fmt::Debug for LookupPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LookupPattern")
+    }
+}
+
+/// The pattern as `fancy_regex` writes it. The two differ where Python's `$` also matches before a
+/// last line's end, where `\Z` is the very end, and in what stands for itself.
+fn translated(pattern: &str) -> Result<String, String> {
+    let (flags, pattern) = global_flags(pattern)?;
+    let mut translator = Translator {
+        rest: pattern.chars().peekable(),
+        out: format!("\\A(?i{}:", flags.letters),
+        is_multi_line: flags.is_multi_line,
+        is_verbose: flags.is_verbose,
+        before: Before::Nothing,
+        groups: Vec::new(),
+        names: Vec::new(),
+    };
+    translator.all()?;
+    translator.out.push(')');
+    Ok(translator.out)
+}
+
+#[derive(Default)]
+struct Flags {
+    /// Those that both write alike.
+    letters: String,
+    is_multi_line: bool,
+    is_verbose: bool,
+}
+
+/// Takes `(?ims)` off the front: Python's flags for the whole pattern.
+fn global_flags(pattern: &str) -> Result<(Flags, &str), String> {
+    let mut flags = Flags::default();
+    let mut pattern = pattern;
+    while let Some((letters, rest)) = pattern.strip_prefix("(?").and_then(|p| p.split_once(')')) {
+        if letters.is_empty() || !letters.chars().all(|c| c.is_ascii_lowercase()) {
+            break;
+        }
+        for letter in letters.chars() {
+            match letter {
+                'i' | 'u' => {}
+                'm' => flags.is_multi_line = true,
+                's' => flags.letters.push('s'),
+                'x' => flags.is_verbose = true,
+                'a' => return Err("the flag (?a) is not offered: write [0-9a-z_] for \\w".into()),
+                _ => return Err("it has a flag that Python has not for texts".into()),
+            }
+        }
+        pattern = rest;
+    }
+    if flags.is_multi_line {
+        flags.letters.push('m');
+    }
+    Ok((flags, pattern))
+}
+
+/// What stands before the place where a quantifier may come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing that can be repeated.
+    Nothing,
+    /// A quantifier.
+    Repeated,
+    Item,
+    /// A look ahead or behind, which begins here in what is written.
+    LookAround(usize),
+}
+
+struct Translator<'p> {
+    rest: Peekable<Chars<'p>>,
+    out: String,
+    is_multi_line: bool,
+    is_verbose: bool,
+    before: Before,
+    /// For each open group, where it begins if it looks around.
+    groups: Vec<Option<usize>>,
+    /// The names of groups.
+    names: Vec<String>,
+}
+
+impl Translator<'_> {
+    fn all(&mut self) -> Result<(), String> {
+        while let Some(c) = self.rest.next() {
+            self.before = match c {
+                '\\' => self.escape(false)?,
+                '[' => self.class()?,
+                '^' => self.write("^", Before::Nothing),
+                '$' if self.is_multi_line => self.write("$", Before::Nothing),
+                // Before a last line's end as well.
+                '$' => self.write("(?=\\n?\\z)", Before::Nothing),
+                '*' => self.repetition("*", true)?,
+                '+' => self.repetition("+", false)?,
+                '?' => self.repetition("?", true)?,
+                '{' => self.brace()?,
+                '}' => self.write("\\}", Before::Item),
+                '|' => self.write("|", Before::Nothing),
+                '(' => self.group()?,
+                ')' => {
+                    self.out.push(')');
+                    match self.groups.pop() {
+                        Some(Some(start)) => Before::LookAround(start),
+                        Some(None) => Before::Item,
+                        None => return Err("a parenthesis too many".into()),
+                    }
+                }
+                '#' if self.is_verbose => {
+                    self.rest.by_ref().find(|c| *c == '\n');
+                    self.before
+                }
+                c if self.is_verbose && c.is_ascii_whitespace() => self.before,
+                c if c.is_whitespace() || c == '#' => self.push_escaped(c),
+                c => {
+                    self.out.push(c);
+                    Before::Item
+                }
+            };
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, text: &str, before: Before) -> Before {
+        self.out.push_str(text);
+        before
+    }
+
+    /// A quantifier, with the `?` or `+` that may follow.
+    fn repetition(&mut self, quantifier: &str, may_be_none: bool) -> Result<Before, String> {
+        let modifier = self.rest.next_if(|c| matches!(c, '?' | '+'));
+        match self.before {
+            Before::Nothing => return Err("there is nothing to repeat before a quantifier".into()),
+            Before::Repeated => return Err("there are two quantifiers in a row".into()),
+            Before::Item => {
+                self.out.push_str(quantifier);
+                self.out.extend(modifier);
+            }
+            // It takes no place: to look once is to look often.
+            Before::LookAround(start) if may_be_none => self.out.truncate(start),
+            Before::LookAround(_) => {}
+        }
+        Ok(Before::Repeated)
+    }
+
+    /// What Python has after `(?`, and no more.
+    fn group(&mut self) -> Result<Before, String> {
+        let start = self.out.len();
+        if self.rest.next_if_eq(&'?').is_none() {
+            self.groups.push(None);
+            return Ok(self.write("(", Before::Nothing));
+        }
+        if self.rest.next_if_eq(&'#').is_some() {
+            // A comment.
+            let end = self.rest.by_ref().find(|c| *c == ')');
+            return end
+                .map(|_| self.before)
+                .ok_or("a comment has no end".into());
+        }
+        self.out.push_str("(?");
+        let c = self.rest.next().ok_or("it ends within a group")?;
+        self.out.push(c);
+        let mut looks_around = None;
+        match c {
+            ':' | '>' => {}
+            '=' | '!' => looks_around = Some(start),
+            '(' => {
+                // A condition: the number or the name of a group.
+                let end = self.rest.by_ref().take_while(|c| *c != ')');
+                let condition = end.collect::<String>();
+                self.out.push_str(&condition);
+                self.out.push(')');
+            }
+            '<' => match self.rest.next_if(|c| matches!(c, '=' | '!')) {
+                Some(c) => {
+                    self.out.push(c);
+                    looks_around = Some(start);
+                    self.fixed_width()?;
+                }
+                None => return Err("a named group is (?P<name>…) in Python".into()),
+            },
+            'P' => match self.rest.next() {
+                Some('<') => self.out.push('<'),
+                Some('=') => {
+                    let name = self.rest.by_ref().take_while(|c| *c != ')');
+                    let name = name.collect::<String>();
+                    self.out.push('=');
+                    self.out.push_str(&name);
+                    return Ok(self.write(")", Before::Item));
+                }
+                _ => return Err("after (?P there is < or = in Python".into()),
+            },
+            'i' | 's' | '-' | 'm' | 'x' => self.local_flags(c)?,
+            _ => return Err(format!("Python has no group (?{c}")),
+        }
+        if self.out.ends_with("(?P<") {
+            let name = self.rest.by_ref().take_while(|c| *c != '>');
+            let name = name.collect::<String>();
+            let is_name = !name.starts_with(|c: char| c.is_numeric())
+                && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+            if !is_name || name.is_empty() || self.names.contains(&name) {
+                return Err("the name of a group is none in Python, or another's".into());
+            }
+            self.out.push_str(&name);
+            self.out.push('>');
+            self.names.push(name);
+        }
+        self.groups.push(looks_around);
+        Ok(Before::Nothing)
+    }
+
+    /// Python looks back over texts of one length alone.
+    fn fixed_width(&self) -> Result<(), String> {
+        let (mut depth, mut before) = (0, ' ');
+        let mut ahead = self.rest.clone();
+        while let Some(c) = ahead.next() {
+            match c {
+                '\\' => {
+                    ahead.next();
+                }
+                '(' => depth += 1,
+                ')' if depth == 0 => break,
+                ')' => depth -= 1,
+                '*' | '+' => return Err("a look-behind repeats something".into()),
+                '?' if before != '(' => return Err("a look-behind repeats something".into()),
+                _ => {}
+            }
+            before = c;
+        }
+        Ok(())
+    }
+
+    /// `(?i-s:…)`: flags for a group.
+    fn local_flags(&mut self, first: char) -> Result<(), String> {
+        let mut flag = first;
+        loop {
+            match flag {
+                ':' => return Ok(()),
+                'i' | 's' | '-' => {}
+                'm' | 'x' => {
+                    return Err(format!(
+                        "the flag {flag} is offered for the whole pattern alone"
+                    ));
+                }
+                ')' => return Err("flags without ':' belong to the pattern's beginning".into()),
+                _ => return Err("a group has a flag that Python has not".into()),
+            }
+            flag = self.rest.next().ok_or("it ends within a group's flags")?;
+            self.out.push(flag);
+        }
+    }
+
+    /// A repetition, or a brace that stands for itself.
+    fn brace(&mut self) -> Result<Before, String> {
+        let ahead = self.rest.clone().take_while(|c| *c != '}');
+        let inner = ahead.collect::<String>();
+        let length = inner.chars().count();
+        let is_closed = self.rest.clone().nth(length) == Some('}');
+        let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+        let (least, repetition) = match inner.split_once(',') {
+            Some((least, most)) if is_closed && is_number(least) && is_number(most) => {
+                let least = if least.is_empty() { "0" } else { least };
+                let number = |text: &str| text.parse::<u32>().ok();
+                if number(most).is_some_and(|most| number(least) > Some(most)) {
+                    return Err("a repetition's least is above its most".into());
+                }
+                (least, format!("{{{least},{most}}}"))
+            }
+            None if is_closed && !inner.is_empty() && is_number(&inner) => {
+                (inner.as_str(), format!("{{{inner}}}"))
+            }
+            _ => return Ok(self.write("\\{", Before::Item)),
+        };
+        for _ in 0..=length {
+            self.rest.next();
+        }
+        self.repetition(&repetition, least.chars().all(|c| c == '0'))
+    }
+
+    fn class(&mut self) -> Result<Before, String> {
+        self.out.push('[');
+        if self.rest.next_if_eq(&'^').is_some() {
+            self.out.push('^');
+        }
+        let mut is_first = true;
+        loop {
+            let c = self.rest.next().ok_or("a character class has no end")?;
+            match c {
+                ']' if !is_first => break,
+                '\\' => {
+                    self.escape(true)?;
+                }
+                // A range's dash stays one; at an end of the class it stands for itself.
+                '-' if !is_first && self.rest.peek() != Some(&']') => self.out.push('-'),
+                // These mean something in classes elsewhere; blanks do in verbose patterns.
+                '[' | ']' | '&' | '~' | '-' | '^' | '#' => {
+                    self.out.push('\\');
+                    self.out.push(c);
+                }
+                c if c.is_whitespace() => {
+                    self.push_escaped(c);
+                }
+                c => self.out.push(c),
+            }
+            is_first = false;
+        }
+        Ok(self.write("]", Before::Item))
+    }
+
+    /// What follows a backslash.
+    fn escape(&mut self, in_class: bool) -> Result<Before, String> {
+        let c = self.rest.next().ok_or("it ends with a backslash")?;
+        match c {
+            'd' | 'D' | 'w' | 'W' | 's' | 'S' | 'a' | 'f' | 'n' | 'r' | 't' | 'v' => {
+                self.out.push('\\');
+                self.out.push(c);
+                Ok(Before::Item)
+            }
+            'b' if in_class => Ok(self.write("\\x08", Before::Item)),
+            'b' => Ok(self.write("\\b", Before::Nothing)),
+            // Python finds none in an empty text.
+            'B' if !in_class => Ok(self.write("(?!\\A\\z)\\B", Before::Nothing)),
+            'A' if !in_class => Ok(self.write("\\A", Before::Nothing)),
+            'Z' if !in_class => Ok(self.write("\\z", Before::Nothing)),
+            'x' => self.code_point(2),
+            'u' => self.code_point(4),
+            'U' => self.code_point(8),
+            '0'..='7' if c == '0' || in_class || self.is_octal() => self.octal(c),
+            '1'..='9' if !in_class => {
+                let mut number = c.to_string();
+                number.extend(self.rest.next_if(char::is_ascii_digit));
+                self.out.push_str("(?:\\");
+                self.out.push_str(&number);
+                Ok(self.write(")", Before::Item))
+            }
+            c if c.is_ascii_alphanumeric() => Err(format!("Python has no escape \\{c} here")),
+            c => Ok(self.push_escaped(c)),
+        }
+    }
+
+    /// Whether three octal digits stand here, the first of which is taken already.
+    fn is_octal(&self) -> bool {
+        let next = self.rest.clone().take(2);
+        next.filter(|c| matches!(c, '0'..='7')).count() == 2
+    }
+
+    fn octal(&mut self, first: char) -> Result<Before, String> {
+        let mut code = first.to_digit(8).unwrap_or_default();
+        for _ in 0..2 {
+            let digit = self.rest.next_if(|c| matches!(c, '0'..='7'));
+            let Some(digit) = digit.and_then(|digit| digit.to_digit(8)) else {
+                break;
+            };
+            code = code * 8 + digit;
+        }
+        let c = char::from_u32(code).filter(|_| code <= 0o377);
+        Ok(self.push_escaped(c.ok_or("an octal escape is above \\377")?))
+    }
+
+    fn code_point(&mut self, digits: usize) -> Result<Before, String> {
+        let mut code = 0_u32;
+        for _ in 0..digits {
+            let digit = self.rest.next().and_then(|c| c.to_digit(16));
+            let digit = digit.ok_or("an escape has too few hexadecimal digits")?;
+            code = code.saturating_mul(16).saturating_add(digit);
+        }
+        let c = char::from_u32(code).ok_or("an escape is no character")?;
+        Ok(self.push_escaped(c))
+    }
+
+    /// `c`, standing for itself.
+    fn push_escaped(&mut self, c: char) -> Before {
+        let escaped = format!("\\x{{{:x}}}", u32::from(c));
+        self.write(&escaped, Before::Item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn ids_match_as_in_python() {
+        let corpus = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/conformance/aws_patterns.jsonl"
+        );
+        let corpus = std::fs::read_to_string(corpus).unwrap();
+        let mut different = Vec::new();
+        for line in corpus.lines() {
+            let case = serde_json::from_str::<Value>(line).unwrap();
+            let pattern = LookupPattern::new(case["pattern"].as_str().unwrap());
+            let matched = pattern.map(|pattern| {
+                let ids = case["ids"].as_array().unwrap().iter();
+                ids.map(|id| pattern.matches(id.as_str().unwrap()).ok())
+                    .collect::<Vec<_>>()
+            });
+            let matched = serde_json::json!(matched.ok());
+            if matched != case["matched"] {
+                different.push(format!("{line}\n  here: {matched}"));
+            }
+        }
+        assert_eq!(corpus.lines().count(), 800);
+        assert!(different.is_empty(), "{}", different.join("\n"));
+    }
+}

@@ -1,0 +1,84 @@
+//! Which proxy stands before AWS: chosen as botocore does.
+
+use std::{collections::BTreeMap, fmt};
+
+use reqwest::Url;
+
+use crate::{Environment, Secret};
+
+/// Where proxies come from.
+#[derive(Clone)]
+pub(super) enum Proxies {
+    /// From `http_proxy`, `https_proxy` and `no_proxy`.
+    Environment(Environment),
+    /// Those that are given, by scheme, and no others.
+    Given(BTreeMap<String, Secret>),
+}
+
+impl fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment(_) => f.write_str("Environment"),
+            Self::Given(proxies) => f.debug_set().entries(proxies.keys()).finish(),
+        }
+    }
+}
+
+impl Proxies {
+    /// The proxy for `url`.
+    pub(super) fn choose(&self, url: &Url) -> Option<Url> {
+        let scheme = url.scheme();
+        let proxy = match self {
+            Self::Given(proxies) => proxies.get(scheme).map(Secret::expose),
+            Self::Environment(environment) if is_bypassed(url, environment) => None,
+            Self::Environment(environment) => proxy_variable(environment, scheme),
+        };
+        parse(proxy?).ok()
+    }
+}
+
+/// Reads a proxy's URL; without a scheme it is `http`.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn parse(proxy: &str) -> Result<Url, &'static str> {
+    let wrong = "a proxy's URL must look like http://proxy.example.com:3128";
+    let url = match proxy.contains("://") {
+        true => Url::parse(proxy),
+        false => Url::parse(&format!("http://{proxy}")),
+    };
+    url.ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or(wrong)
+}
+
+/// In lower case, else in upper case.
+fn proxy_variable<'e>(environment: &'e Environment, scheme: &str) -> Option<&'e str> {
+    let name = format!("{scheme}_proxy");
+    // The clients of a CGI script could set HTTP_PROXY.
+    let is_unsafe = scheme == "http" && environment.get("REQUEST_METHOD").is_some();
+    let upper = || environment.get(&name.to_uppercase()).filter(|_| !is_unsafe);
+    let proxy = environment.get(&name).or_else(upper)?;
+    Some(proxy).filter(|proxy| !proxy.is_empty())
+}
+
+/// Whether `no_proxy` names the host of `url`, as itself or as a domain.
+fn is_bypassed(url: &Url, environment: &Environment) -> bool {
+    let no_proxy = environment.get("no_proxy");
+    let no_proxy = no_proxy.or_else(|| environment.get("NO_PROXY"));
+    let no_proxy = no_proxy.unwrap_or_default().to_lowercase();
+    if no_proxy == "*" {
+        return true;
+    }
+    let host = url.host_str().unwrap_or_default();
+    let host_and_port = url.port().map(|port| format!("{host}:{port}"));
+    let entries = no_proxy.split(',').map(str::trim);
+    entries.filter(|entry| !entry.is_empty()).any(|entry| {
+        let entry = entry.trim_start_matches('.');
+        let is_in = |host: &str| {
+            host.strip_suffix(entry)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        is_in(host) || host_and_port.as_deref().is_some_and(is_in)
+    })
+}

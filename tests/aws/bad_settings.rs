@@ -1,0 +1,303 @@
+//! Settings that cannot be used: each has its own words, and names what is wrong.
+
+use serde_json::{Value, json};
+
+use crate::{PARAMETER_STORE, SECRETS_MANAGER, environment, make, outcome};
+
+const ORIGIN: &str = "AIRFLOW__SECRETS__BACKEND_KWARGS";
+
+#[tokio::test]
+async fn an_argument_that_can_never_work_is_an_error_that_names_it() {
+    let role = |more: Value| {
+        let mut kwargs = json!({"role_arn": "arn:aws:iam::123456789012:role/r"});
+        for (name, value) in more.as_object().unwrap() {
+            kwargs[name] = value.clone();
+        }
+        kwargs
+    };
+    let web = |more: Value| {
+        let mut kwargs = role(json!({"assume_role_method": "assume_role_with_web_identity"}));
+        for (name, value) in more.as_object().unwrap() {
+            kwargs[name] = value.clone();
+        }
+        kwargs
+    };
+    for (kwargs, name, message) in [
+        (
+            json!({"connections_prefix": 5}),
+            "connections_prefix",
+            "must be a text or null",
+        ),
+        (
+            json!({"variables_prefix": ["a"]}),
+            "variables_prefix",
+            "must be a text or null",
+        ),
+        (json!({"sep": 5}), "sep", "must be a text"),
+        (
+            json!({"connections_lookup_pattern": "(marker"}),
+            "connections_lookup_pattern",
+            "this pattern does not compile",
+        ),
+        (
+            json!({"variables_lookup_pattern": "a\\z"}),
+            "variables_lookup_pattern",
+            "no escape \\z",
+        ),
+        (
+            json!({"config_lookup_pattern": 5}),
+            "config_lookup_pattern",
+            "must be a text or null",
+        ),
+        (
+            json!({"extra_conn_words": {"nope": ["a"]}}),
+            "extra_conn_words",
+            "there is no field \"nope\" of a connection; there are user, login, password",
+        ),
+        (
+            json!({"extra_conn_words": ["a"]}),
+            "extra_conn_words",
+            "must be an object",
+        ),
+        (
+            json!({"endpoint_url": "localhost:5000"}),
+            "endpoint_url",
+            "this is no endpoint",
+        ),
+        (
+            json!({"endpoint_url": ""}),
+            "endpoint_url",
+            "this is no endpoint",
+        ),
+        (
+            json!({"endpoint_url": "http://user:marker@host"}),
+            "endpoint_url",
+            "an endpoint has no user name and no password",
+        ),
+        (
+            json!({"verify": ""}),
+            "verify",
+            "must be true, false, or the path",
+        ),
+        (
+            json!({"api_version": "latest"}),
+            "api_version",
+            "there is no such version",
+        ),
+        (
+            json!({"region_name": 5}),
+            "region_name",
+            "must be a text or null",
+        ),
+        (
+            json!({"aws_access_key_id": "AKIA"}),
+            "aws_access_key_id",
+            "must be given together",
+        ),
+        (
+            json!({"aws_session_token": "marker"}),
+            "aws_session_token",
+            "needs \"aws_access_key_id\"",
+        ),
+        (
+            json!({"config_kwargs": "{}"}),
+            "config_kwargs",
+            "must be an object",
+        ),
+        (
+            json!({"config_kwargs": {"foo": 1}}),
+            "config_kwargs",
+            "\"foo\" is no option",
+        ),
+        (
+            json!({"config_kwargs": {"connect_timeout": "3"}}),
+            "config_kwargs",
+            "\"connect_timeout\" must be a number of seconds",
+        ),
+        (
+            json!({"config_kwargs": {"retries": {"mode": "x"}}}),
+            "config_kwargs",
+            "none of legacy, standard and adaptive",
+        ),
+        (
+            json!({"config_kwargs": {"proxies": {"https": "socks5://marker"}}}),
+            "config_kwargs",
+            "a proxy's URL must look like",
+        ),
+        (
+            role(json!({"assume_role_method": "assume_role_with_saml"})),
+            "assume_role_method",
+            "SAML is not offered",
+        ),
+        (
+            role(json!({"assume_role_method": "other"})),
+            "assume_role_method",
+            "must be assume_role",
+        ),
+        (
+            role(json!({"assume_role_kwargs": {"Nope": 1}})),
+            "assume_role_kwargs",
+            "\"Nope\" is nothing that assume_role takes",
+        ),
+        (
+            role(json!({"assume_role_kwargs": {"DurationSeconds": 60}})),
+            "assume_role_kwargs",
+            "\"DurationSeconds\" must be a whole number of seconds, 900 at least",
+        ),
+        (
+            web(json!({})),
+            "role_arn",
+            "needs \"assume_role_with_web_identity_federation\": \"file\" or \"google\"",
+        ),
+        (
+            web(json!({"assume_role_with_web_identity_federation": "file"})),
+            "assume_role_with_web_identity_federation",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+        ),
+        (
+            web(json!({
+                "assume_role_with_web_identity_federation": "google",
+                "assume_role_kwargs": {"ExternalId": "abc"},
+            })),
+            "assume_role_kwargs",
+            "nothing that assume_role_with_web_identity takes",
+        ),
+    ] {
+        let made = make(SECRETS_MANAGER, kwargs.clone(), &environment(&[]), false).await;
+        let error = made
+            .err()
+            .unwrap_or_else(|| panic!("{kwargs} is taken"))
+            .to_string();
+        let start = format!("[secrets] backend_kwargs \"{name}\" ({ORIGIN}): ");
+        assert!(error.starts_with(&start), "{error}");
+        assert!(error.contains(message), "{error}");
+        assert!(!error.contains("marker"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_airflow_passes_over_is_a_warning() {
+    for (class, kwargs, warned) in [
+        (
+            SECRETS_MANAGER,
+            json!({"full_url_mode": false}),
+            "\"full_url_mode\"|Airflow took it out",
+        ),
+        (
+            SECRETS_MANAGER,
+            json!({"are_secret_values_urlencoded": true}),
+            "\"are_secret_values_urlencoded\"|percent-encoded",
+        ),
+        (
+            SECRETS_MANAGER,
+            json!({"profile": "x"}),
+            "\"profile\"|\"profile_name\"",
+        ),
+        (
+            PARAMETER_STORE,
+            json!({"sep": "-"}),
+            "\"sep\"|unknown argument",
+        ),
+        (
+            PARAMETER_STORE,
+            json!({"config_kwargs": {"signature_version": "v4"}}),
+            "\"config_kwargs\"|\"signature_version\" is passed over",
+        ),
+        (
+            PARAMETER_STORE,
+            json!({"nope": "marker"}),
+            "\"nope\"|this backend knows connections_prefix",
+        ),
+    ] {
+        let made = make(class, kwargs, &environment(&[]), false).await;
+        let warnings = made
+            .unwrap()
+            .1
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        for part in warned.split('|') {
+            assert!(warnings[0].contains(part), "{warnings:?}");
+        }
+        assert!(!warnings[0].contains("marker"), "{warnings:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_only_a_lookup_can_tell_is_that_lookups_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let aws = folder.path().join(".aws");
+    std::fs::create_dir(&aws).unwrap();
+    std::fs::write(aws.join("credentials"), "no profile file, marker").unwrap();
+    let broken = folder.path().to_str().unwrap();
+    let no_region = ("AWS_DEFAULT_REGION", "");
+    let no_key = ("AWS_ACCESS_KEY_ID", "");
+    let web = json!({
+        "role_arn": "arn:aws:iam::123456789012:role/r",
+        "assume_role_method": "assume_role_with_web_identity",
+        "assume_role_with_web_identity_federation": "file",
+        "assume_role_with_web_identity_token_file": "/nowhere/token",
+    });
+    for (kwargs, variables, expected) in [
+        (
+            json!({}),
+            vec![no_region],
+            "there is no AWS region: give \"region_name\"",
+        ),
+        (
+            json!({"region_name": "eu west"}),
+            vec![],
+            "\"region_name\" (AIRFLOW__SECRETS__BACKEND_KWARGS): this is no AWS region",
+        ),
+        (
+            json!({}),
+            vec![no_key],
+            "there are no AWS credentials: give \"aws_access_key_id\"",
+        ),
+        (
+            json!({}),
+            vec![("AWS_SECRET_ACCESS_KEY", "")],
+            "AWS_ACCESS_KEY_ID is set in the environment, but not AWS_SECRET_ACCESS_KEY",
+        ),
+        (
+            json!({"profile_name": "nope"}),
+            vec![],
+            "\"profile_name\" (AIRFLOW__SECRETS__BACKEND_KWARGS): there is no AWS profile \"nope\"",
+        ),
+        (
+            json!({}),
+            vec![("AWS_PROFILE", "nope")],
+            "AWS_PROFILE (the environment): there is no AWS profile \"nope\"",
+        ),
+        (json!({}), vec![("HOME", broken)], "AWS's profile files"),
+        (
+            json!({}),
+            vec![("AWS_ENDPOINT_URL_SECRETS_MANAGER", "nonsense")],
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER or AWS_ENDPOINT_URL",
+        ),
+        (json!({}), vec![("AWS_RETRY_MODE", "x")], "AWS_RETRY_MODE"),
+        (
+            json!({}),
+            vec![("AWS_MAX_ATTEMPTS", "x")],
+            "AWS_MAX_ATTEMPTS",
+        ),
+        (
+            json!({}),
+            vec![no_key, ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token")],
+            "but not AWS_ROLE_ARN",
+        ),
+        (
+            web,
+            vec![],
+            "the web identity token file /nowhere/token cannot be read",
+        ),
+    ] {
+        let made = make(SECRETS_MANAGER, kwargs, &environment(&variables), false).await;
+        let (backend, _) = made.unwrap();
+        let message = outcome(backend.get_variable("x", None).await).unwrap_err();
+        assert!(message.starts_with("Configuration: "), "{message}");
+        assert!(message.contains(expected), "{message}");
+        assert!(!message.contains("marker"), "{message}");
+    }
+}
