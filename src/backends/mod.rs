@@ -1,6 +1,8 @@
 //! One room per source of secrets.
 
 mod environment;
+#[cfg(feature = "gcp")]
+pub mod gcp;
 mod local_filesystem;
 mod memory;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
