@@ -19,10 +19,13 @@ mod support {
     pub(crate) mod wire;
 }
 
+mod conformance;
 mod credentials;
 mod faults;
 mod reads;
 mod secrets_stay_secret;
+mod settings;
+mod side_by_side;
 
 use airflow_secrets::{
     Environment, Failure, Lookup, Secret, SecretsBackend,

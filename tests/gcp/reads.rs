@@ -216,7 +216,7 @@ async fn lookups_share_one_connection() {
     assert_eq!(
         proxy.seen.lines(),
         vec![
-            "GET /v1/projects/p/secrets/airflow-variables-x/versions/latest:access?$alt=json;enum-encoding=int";
+            "GET /v1/projects/p/secrets/airflow-variables-x/versions/latest:access?%24alt=json%3Benum-encoding%3Dint";
             5
         ]
     );
