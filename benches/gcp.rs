@@ -6,8 +6,9 @@
 #![allow(
     missing_docs,
     clippy::format_push_string,
-    clippy::indexing_slicing,
     clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
     clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used

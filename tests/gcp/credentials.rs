@@ -116,9 +116,12 @@ fn user(url: &str) -> Value {
 
 #[tokio::test]
 async fn a_users_refresh_token_becomes_an_access_token() {
-    let server = Served::by(|request| match is_read(request) {
-        true => echo(request),
-        false => token("the user's"),
+    let server = Served::by(|request| {
+        if is_read(request) {
+            echo(request)
+        } else {
+            token("the user's")
+        }
     })
     .await;
     let backend = builder(&server.url)
@@ -197,9 +200,12 @@ fn impersonated(text: &str) -> Answer {
 
 #[tokio::test]
 async fn a_chain_of_accounts_is_impersonated() {
-    let server = Served::by(|request| match is_read(request) {
-        true => echo(request),
-        false => impersonated("the last one's"),
+    let server = Served::by(|request| {
+        if is_read(request) {
+            echo(request)
+        } else {
+            impersonated("the last one's")
+        }
     })
     .await;
     let chain = |accounts: &[&str]| {
@@ -315,9 +321,12 @@ async fn a_machine_without_metadata_server_has_no_credentials_and_says_so_at_onc
 
 #[tokio::test]
 async fn a_thousand_cold_lookups_ask_for_one_token() {
-    let server = Served::by(|request| match is_read(request) {
-        true => echo(request),
-        false => token("one"),
+    let server = Served::by(|request| {
+        if is_read(request) {
+            echo(request)
+        } else {
+            token("one")
+        }
     })
     .await;
     let backend = builder(&server.url)
@@ -394,4 +403,78 @@ async fn a_refused_login_is_not_repeated_at_once_but_later() {
     tokio::time::advance(std::time::Duration::from_secs(2)).await;
     tokio::time::resume();
     assert_eq!(variable(&backend, "x").await, Ok("granted".into()));
+}
+
+/// Where Google's libraries look, in their order.
+#[tokio::test]
+async fn default_credentials_are_found_in_googles_order() {
+    let server = Served::by(|request| match request.path.split('/').nth(1).unwrap() {
+        "v1" => echo(request),
+        user => token(user),
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut user = user(&server.url);
+        user["token_uri"] = format!("{}/{name}", server.url).into();
+        std::fs::write(&path, user.to_string()).unwrap();
+        path.display().to_string()
+    };
+    let named = write("named");
+    write("sdk/application_default_credentials.json");
+    write("home/.config/gcloud/application_default_credentials.json");
+    let machine = machine("p").await;
+    let host = machine.url.strip_prefix("http://").unwrap().to_owned();
+    let folder = folder.path().display();
+    let mut variables = vec![
+        ("GOOGLE_APPLICATION_CREDENTIALS", named, "named"),
+        ("CLOUDSDK_CONFIG", format!("{folder}/sdk"), "sdk"),
+        ("HOME", format!("{folder}/home"), "home"),
+        ("GCE_METADATA_HOST", host, "the machine's"),
+    ];
+    while let Some((_, _, expected)) = variables.first() {
+        let environment = variables
+            .iter()
+            .map(|(name, value, _)| (*name, value.as_str()));
+        let environment = environment.chain([("GOOGLE_CLOUD_QUOTA_PROJECT", "the environment's")]);
+        let backend = builder(&server.url).environment(&environment.collect());
+        let found = variable(&backend.build().unwrap(), "x").await;
+        assert_eq!(found, Ok((*expected).to_owned()));
+        let read = server.seen.all().pop().unwrap();
+        assert_eq!(
+            read.header("x-goog-user-project"),
+            Some("the environment's")
+        );
+        variables.remove(0);
+    }
+}
+
+#[tokio::test]
+async fn a_file_may_impersonate_by_itself_and_be_impersonated_from() {
+    let server = Served::by(|request| {
+        if is_read(request) {
+            echo(request)
+        } else {
+            verified_claims(request);
+            impersonated("the file's account")
+        }
+    })
+    .await;
+    let url = format!(
+        "{}/v1/projects/-/serviceAccounts/a@q:generateAccessToken",
+        server.url
+    );
+    let file = json!({
+        "type": "impersonated_service_account",
+        "service_account_impersonation_url": url,
+        "source_credentials": key_file(),
+        "delegates": ["b@q"],
+    });
+    let backend = builder(&server.url).credentials(GcpCredentials::config(file.to_string()));
+    let found = variable(&backend.build().unwrap(), "x").await;
+    assert_eq!(found, Ok("the file's account".into()));
+    let body = serde_json::from_str::<Value>(&server.seen.all()[0].body).unwrap();
+    assert_eq!(body["delegates"], json!(["b@q"]));
 }

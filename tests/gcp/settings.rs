@@ -46,17 +46,35 @@ fn with(change: impl FnOnce(&mut Value)) -> Value {
     key
 }
 
+/// Asserts that each of these is refused, with the setting's name and these words.
+async fn assert_refused<const N: usize>(cases: [(Value, &str, &str); N]) {
+    for (kwargs, setting, message) in cases {
+        let error = refusal(kwargs, &[]).await;
+        let named = format!("[secrets] backend_kwargs {setting:?}");
+        let named = if setting == "project_id" {
+            "project_id".to_owned()
+        } else {
+            named
+        };
+        assert!(error.contains(&named), "{named}: {error}");
+        assert!(error.contains(message), "{message}: {error}");
+        assert!(
+            error.contains("AIRFLOW__SECRETS__BACKEND_KWARGS"),
+            "{error}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn each_bad_setting_has_its_own_message() {
-    let key = || json!({"gcp_keyfile_dict": key_file()});
     let and = |more: Value| {
-        let mut kwargs = key();
+        let mut kwargs = json!({"gcp_keyfile_dict": key_file()});
         for (name, value) in more.as_object().unwrap() {
             kwargs[name] = value.clone();
         }
         kwargs
     };
-    for (kwargs, setting, message) in [
+    assert_refused([
         (
             and(json!({"nope": 1})),
             "nope",
@@ -119,6 +137,13 @@ async fn each_bad_setting_has_its_own_message() {
             "impersonation_chain",
             "has a character",
         ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn each_bad_key_has_its_own_message() {
+    assert_refused([
         (
             json!({"gcp_keyfile_dict": "no json"}),
             "gcp_keyfile_dict",
@@ -164,6 +189,13 @@ async fn each_bad_setting_has_its_own_message() {
             "project_id",
             "there is no project: give \"project_id\"",
         ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn each_bad_file_has_its_own_message() {
+    assert_refused([
         (
             json!({"gcp_key_path": "/nowhere.json"}),
             "gcp_key_path",
@@ -195,21 +227,8 @@ async fn each_bad_setting_has_its_own_message() {
             "gcp_credential_config_file",
             "lacks the object \"credential_source\"",
         ),
-    ] {
-        let error = refusal(kwargs, &[]).await;
-        let named = format!("[secrets] backend_kwargs {setting:?}");
-        let named = if setting == "project_id" {
-            "project_id".to_owned()
-        } else {
-            named
-        };
-        assert!(error.contains(&named), "{named}: {error}");
-        assert!(error.contains(message), "{message}: {error}");
-        assert!(
-            error.contains("AIRFLOW__SECRETS__BACKEND_KWARGS"),
-            "{error}"
-        );
-    }
+    ])
+    .await;
 }
 
 #[tokio::test]

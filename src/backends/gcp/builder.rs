@@ -1,24 +1,19 @@
 //! Options from code, with Airflow's defaults.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Mutex,
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use super::{
     CloudSecretManagerBackend,
     client::{Client, ClientSettings},
     credential::{
-        GcpCredentials, Given as GivenCredentials,
-        file::{CredentialFile, Role},
+        GcpCredentials,
         identity::{Identity, Impersonation, Source},
+        source,
     },
-    metadata::MetadataServer,
     naming::{self, Naming},
     project::{self, Project},
 };
-use crate::{ConfigurationError, Environment};
+use crate::{ConfigurationError, Environment, Secret};
 
 /// Where errors say that a setting came from.
 const FROM_CODE: &str = "CloudSecretManagerBackend::builder()";
@@ -77,9 +72,10 @@ pub struct CloudSecretManagerBuilder {
     pub(super) scopes: Option<Vec<String>>,
     pub(super) impersonation_chain: Given<Vec<String>>,
     pub(super) environment: Environment,
-    endpoint: Option<Given<String>>,
+    /// May hold a password, until it is refused.
+    endpoint: Option<Given<Secret>>,
     universe_domain: Option<String>,
-    iam_credentials_endpoint: Option<Given<String>>,
+    iam_credentials_endpoint: Option<Given<Secret>>,
     attempt_timeout: Duration,
     timeout: Duration,
     max_retries: usize,
@@ -218,7 +214,7 @@ impl CloudSecretManagerBuilder {
     /// `SECRET_MANAGER_EMULATOR_HOST` is not read.
     #[must_use]
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
-        self.endpoint = Some(Given::from_code("endpoint", url.into()));
+        self.endpoint = Some(Given::from_code("endpoint", url.into().into()));
         self
     }
 
@@ -235,7 +231,7 @@ impl CloudSecretManagerBuilder {
     /// from a file that is not itself of type `impersonated_service_account`.
     #[must_use]
     pub fn iam_credentials_endpoint(mut self, url: impl Into<String>) -> Self {
-        let url = Given::from_code("iam_credentials_endpoint", url.into());
+        let url = Given::from_code("iam_credentials_endpoint", url.into().into());
         self.iam_credentials_endpoint = Some(url);
         self
     }
@@ -278,7 +274,7 @@ impl CloudSecretManagerBuilder {
         self.check_start()?;
         let emulator = self.emulator()?;
         let impersonation = self.impersonation()?;
-        let source = self.source(emulator.is_some())?;
+        let source = source::read(&self.credentials, &self.environment, emulator.is_some())?;
         let project = self.project(impersonation.as_ref(), &source)?;
         let mut identity = Identity {
             source,
@@ -346,11 +342,12 @@ impl CloudSecretManagerBuilder {
         if self.endpoint.is_some() {
             return Ok(None);
         }
-        let given = Given::new(EMULATOR, "the environment", format!("http://{host}"));
+        let url = Secret::from(format!("http://{host}"));
+        let given = Given::new(EMULATOR, "the environment", url);
         if host.contains('/') || host.contains('@') || checked_url(&given).is_err() {
             return Err(given.error("must be host:port, without http:// before it"));
         }
-        Ok(Some(given.value))
+        Ok(Some(given.value.expose().to_owned()))
     }
 
     fn impersonation(&self) -> Result<Option<Impersonation>, ConfigurationError> {
@@ -377,60 +374,6 @@ impl CloudSecretManagerBuilder {
         }))
     }
 
-    fn source(&self, is_emulated: bool) -> Result<Source, ConfigurationError> {
-        let given = &self.credentials;
-        let file = match &given.value.0 {
-            GivenCredentials::Anonymous => return Ok(Source::Anonymous),
-            GivenCredentials::ApplicationDefault => return self.default_source(is_emulated),
-            GivenCredentials::Key(json) => CredentialFile::parse(json.expose(), Role::Key),
-            GivenCredentials::Config(json) => CredentialFile::parse(json.expose(), Role::Config),
-            GivenCredentials::ConfigPath(path) => CredentialFile::at(path, Role::Config),
-            GivenCredentials::KeyPath(path) => {
-                if path.extension().is_none_or(|extension| extension != "json") {
-                    return Err(given.error("must be the path of a JSON file, ending in .json"));
-                }
-                CredentialFile::at(path, Role::Key)
-            }
-        };
-        let file = file.map_err(|why| given.error(why))?;
-        Ok(Source::File(Box::new(file)))
-    }
-
-    /// Google's Application Default Credentials. An emulator does without.
-    fn default_source(&self, is_emulated: bool) -> Result<Source, ConfigurationError> {
-        const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
-        let file = |path: &Path, setting: &str, origin: &str| {
-            let file = CredentialFile::at(path, Role::Default);
-            file.map(|file| Source::File(Box::new(file)))
-                .map_err(|why| ConfigurationError::new(setting, origin, why))
-        };
-        let of_gcloud = self.gcloud_path();
-        let named = non_empty(&self.environment, VARIABLE).map(PathBuf::from);
-        if let Some(path) = named.filter(|path| Some(path) != of_gcloud.as_ref()) {
-            return file(&path, VARIABLE, "the environment");
-        }
-        if let Some(path) = of_gcloud.filter(|path| path.is_file()) {
-            return file(&path, "Application Default Credentials", "gcloud's file");
-        }
-        match MetadataServer::in_environment(&self.environment) {
-            _ if is_emulated => Ok(Source::Anonymous),
-            Some(server) => Ok(Source::MetadataServer(server)),
-            None => Err(self.credentials.error(
-                "there are none: neither settings nor GOOGLE_APPLICATION_CREDENTIALS nor gcloud \
-                 give any, and NO_GCE_CHECK says that there is no metadata server",
-            )),
-        }
-    }
-
-    /// What `gcloud auth application-default login` writes.
-    fn gcloud_path(&self) -> Option<PathBuf> {
-        let folder = match self.environment.get("CLOUDSDK_CONFIG") {
-            Some(folder) => PathBuf::from(folder),
-            None => Path::new(&non_empty(&self.environment, "HOME")?).join(".config/gcloud"),
-        };
-        Some(folder.join("application_default_credentials.json"))
-    }
-
     fn project(
         &self,
         impersonation: Option<&Impersonation>,
@@ -442,10 +385,9 @@ impl CloudSecretManagerBuilder {
         if let Some(given) = &self.project_id
             && !given.value.is_empty()
         {
-            return match project::is_valid(&given.value) {
-                true => Ok(Project::Known(given.value.clone())),
-                false => Err(given.error(wrong)),
-            };
+            let project = || Project::Known(given.value.clone());
+            let is_valid = project::is_valid(&given.value);
+            return is_valid.then(project).ok_or_else(|| given.error(wrong));
         }
         let has_scopes = self
             .scopes
@@ -461,23 +403,26 @@ impl CloudSecretManagerBuilder {
     }
 }
 
-fn non_empty(environment: &Environment, name: &str) -> Option<String> {
+/// The value of variable `name`, where an empty one is none.
+pub(super) fn non_empty(environment: &Environment, name: &str) -> Option<String> {
     let value = environment.get(name).filter(|value| !value.is_empty());
     value.map(str::to_owned)
 }
 
 /// A URL of a scheme and a host, without a slash at its end.
-fn checked_url(given: &Given<String>) -> Result<String, ConfigurationError> {
-    let url = reqwest::Url::parse(&given.value).ok().filter(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
+fn checked_url(given: &Given<Secret>) -> Result<String, ConfigurationError> {
+    let url = reqwest::Url::parse(given.value.expose())
+        .ok()
+        .filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
     match url {
-        Some(_) => Ok(given.value.trim_end_matches('/').to_owned()),
+        Some(_) => Ok(given.value.expose().trim_end_matches('/').to_owned()),
         None => Err(given.error("must be a URL of http:// or https:// with a host, and no more")),
     }
 }

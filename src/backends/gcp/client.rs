@@ -4,7 +4,7 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
-use google_cloud_gax::retry_policy::NeverRetry;
+use google_cloud_gax::{client_builder::ClientBuilder, retry_policy::NeverRetry};
 use google_cloud_secretmanager_v1::client::SecretManagerService;
 use tokio::{
     sync::{RwLock, Semaphore},
@@ -181,16 +181,10 @@ impl Client {
             .with_retry_policy(NeverRetry)
             .with_retry_throttler(NoThrottle)
             .with_attempt_timeout(settings.attempt_timeout);
-        let builder = settings
-            .endpoint
-            .iter()
-            .fold(builder, |builder, endpoint| builder.with_endpoint(endpoint));
-        let builder = settings
-            .universe_domain
-            .iter()
-            .fold(builder, |builder, domain| {
-                builder.with_universe_domain(domain)
-            });
+        let endpoint = settings.endpoint.iter();
+        let builder = endpoint.fold(builder, ClientBuilder::with_endpoint);
+        let domain = settings.universe_domain.iter();
+        let builder = domain.fold(builder, ClientBuilder::with_universe_domain);
         let service = builder.build().await.map_err(|error| {
             unusable(if error.is_universe_domain_mismatch() {
                 "the credentials are of another universe domain than the one that is asked: check \

@@ -99,7 +99,7 @@ impl Identity {
                 let builder = mds::Builder::default().with_endpoint(server.url());
                 let builder = with_policies!(builder, self, scopes);
                 let quota = self.quota_project.iter();
-                let builder = quota.fold(builder, |b, quota| b.with_quota_project_id(quota));
+                let builder = quota.fold(builder, mds::Builder::with_quota_project_id);
                 return builder.build().map_err(|_| refused());
             }
             Source::File(file) => file,
@@ -155,15 +155,16 @@ impl Identity {
         let builder = match &self.source {
             // Only so can the library be told another endpoint.
             Source::File(file) if file.file_type != FileType::ImpersonatedServiceAccount => {
-                impersonated::Builder::new(self.impersonation_document(to, file.document()))
+                impersonated::Builder::new(self.impersonation_document(to, &file.document()))
             }
             _ => {
                 let source = self.source_credentials(None)?;
                 let builder = impersonated::Builder::from_source_credentials(source)
                     .with_target_principal(&to.principal);
-                match to.delegates.is_empty() {
-                    true => builder,
-                    false => builder.with_delegates(&to.delegates),
+                if to.delegates.is_empty() {
+                    builder
+                } else {
+                    builder.with_delegates(&to.delegates)
                 }
             }
         };
@@ -172,7 +173,7 @@ impl Identity {
             .map_err(|_| refused())
     }
 
-    fn impersonation_document(&self, to: &Impersonation, source: Value) -> Value {
+    fn impersonation_document(&self, to: &Impersonation, source: &Value) -> Value {
         let universe = self.universe_domain().unwrap_or(DEFAULT_UNIVERSE);
         let endpoint = match &to.endpoint {
             Some(endpoint) => endpoint.clone(),

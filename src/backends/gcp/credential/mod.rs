@@ -3,6 +3,7 @@
 pub(super) mod file;
 pub(super) mod identity;
 pub(super) mod renewing;
+pub(super) mod source;
 
 use std::{fmt, path::PathBuf};
 
