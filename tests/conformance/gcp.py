@@ -2,7 +2,7 @@
 project: settings, environments, ids and teams at random, the client replaced by one that notes the
 names and finds nothing. A case a line on stdout, the same for the same seed.
 
-    gcp.py --cases 400 --seed 1 >gcp.jsonl
+    gcp.py --cases 250 --seed 1 >gcp.jsonl
 
 A case's texts have FOLDER where the folder of its files stood, and PRIVATE_KEY where a key did."""
 
@@ -210,7 +210,7 @@ def answer(case):
 
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--cases", type=int, default=400)
+parser.add_argument("--cases", type=int, default=250)
 parser.add_argument("--seed", type=int, default=1)
 arguments = parser.parse_args()
 choose = random.Random(arguments.seed)

@@ -131,7 +131,7 @@ async fn the_committed_cases() {
         answered += usize::from(line.contains("\"names\""));
         assert_same(line).await;
     }
-    assert!(answered > 150, "{answered} of the cases are no errors");
+    assert!(answered > 100, "{answered} of the cases are no errors");
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn cases_of_this_run() {
         .to_string();
     let home = tempfile::tempdir().unwrap();
     let output = Command::new(tool("airflow3/bin/python"))
-        .args([GENERATOR, "--cases", "60", "--seed", &seed])
+        .args([GENERATOR, "--cases", "40", "--seed", &seed])
         .env("AIRFLOW_HOME", home.path())
         .output()
         .unwrap();
@@ -153,7 +153,7 @@ async fn cases_of_this_run() {
         String::from_utf8_lossy(&output.stderr)
     );
     let lines = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(lines.lines().count(), 60);
+    assert_eq!(lines.lines().count(), 40);
     for line in lines.lines() {
         assert_same(line).await;
     }

@@ -478,3 +478,19 @@ async fn a_file_may_impersonate_by_itself_and_be_impersonated_from() {
     let body = serde_json::from_str::<Value>(&server.seen.all()[0].body).unwrap();
     assert_eq!(body["delegates"], json!(["b@q"]));
 }
+
+#[tokio::test]
+async fn an_account_that_may_not_be_impersonated_is_a_denial() {
+    let server = Served::by(|_| refusal(403, "PERMISSION_DENIED", "no token creator")).await;
+    let backend = builder(&server.url)
+        .credentials(GcpCredentials::key(key_file().to_string()))
+        .impersonation_chain(["a@q.iam.gserviceaccount.com"])
+        .iam_credentials_endpoint(&server.url)
+        .build()
+        .unwrap();
+    let outcome = variable(&backend, "x").await.unwrap_err();
+    let expected = "AccessDenied: there is no token to be had with these credentials (HTTP 403): \
+                    check that they are still valid, that the account may be impersonated";
+    assert!(outcome.starts_with(expected), "{outcome}");
+    assert_eq!(server.seen.lines().len(), 1);
+}

@@ -350,6 +350,19 @@ async fn scopes_may_be_a_text_with_commas() {
     }
 }
 
+#[tokio::test]
+async fn a_universe_of_ones_own_is_that_of_the_credentials() {
+    let server = Served::by(|_| payload("v")).await;
+    let key = with(|key| key["universe_domain"] = "example.com".into());
+    let builder = CloudSecretManagerBackend::builder()
+        .endpoint(&server.url)
+        .credentials(GcpCredentials::key(key.to_string()));
+    for builder in [builder.clone(), builder.universe_domain("example.com")] {
+        let found = crate::variable(&builder.build().unwrap(), "x").await;
+        assert_eq!(found, Ok("v".into()));
+    }
+}
+
 #[test]
 fn another_universe_than_the_credentials_is_refused() {
     let key = with(|key| key["universe_domain"] = "example.com".into());

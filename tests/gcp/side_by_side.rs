@@ -236,7 +236,7 @@ async fn empty_prefixes_separators_and_null() {
     drongo.put("given", "_red--x", "http://red").await;
     let mut variables = environment(&drongo.host, kwargs);
     variables.insert("AIRFLOW__CORE__MULTI_TEAM", "True".into());
-    assert_eq!(assert_same(&variables, &questions).await, 3);
+    assert_eq!(assert_same(&variables, &questions).await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
