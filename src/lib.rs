@@ -63,6 +63,7 @@
 //! | `vault` | HashiCorp Vault and OpenBao (rustls, Tokio) |
 //! | `aws-secrets-manager` | AWS Secrets Manager (rustls, Tokio) |
 //! | `aws-parameter-store` | AWS Systems Manager's Parameter Store (rustls, Tokio) |
+//! | `gcp` | Google Cloud Secret Manager (rustls, Tokio) |
 //! | `full` | all of them |
 //!
 //! # Differences from Airflow

@@ -3,6 +3,8 @@
 #[cfg(any(feature = "aws-secrets-manager", feature = "aws-parameter-store"))]
 pub mod aws;
 mod environment;
+#[cfg(feature = "gcp")]
+pub mod gcp;
 mod local_filesystem;
 mod memory;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]

@@ -192,6 +192,18 @@ impl Answer {
         self
     }
 
+    fn text(&self) -> String {
+        let Self {
+            status,
+            headers,
+            body,
+        } = self;
+        format!(
+            "HTTP/1.1 {status} Queued\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
     /// A KV version 2 document.
     pub(crate) fn document(document: serde_json::Value) -> Self {
         let body = serde_json::json!({"data": {"data": document, "metadata": {"version": 1}}});
@@ -232,20 +244,45 @@ impl Queued {
     }
 }
 
+/// Gives the answer that a function has for each request.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) url: String,
+    pub(crate) seen: Seen,
+}
+
+impl Served {
+    pub(crate) async fn by(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Seen::default();
+        let (noted, answer) = (seen.clone(), Arc::new(answer));
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let (noted, answer) = (noted.clone(), Arc::clone(&answer));
+                tokio::spawn(async move {
+                    let mut reader = Reader::default();
+                    while let Some((request, _)) = reader.next(&mut client).await {
+                        noted.push(request.clone());
+                        let text = answer(&request).text();
+                        if client.write_all(text.as_bytes()).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self { url, seen }
+    }
+}
+
 async fn answer(mut client: TcpStream, seen: Seen, answers: Arc<Mutex<VecDeque<Answer>>>) {
     let mut reader = Reader::default();
     while let Some((request, _)) = reader.next(&mut client).await {
         seen.push(request);
         let answer = answers.lock().unwrap().pop_front();
-        let Answer {
-            status,
-            headers,
-            body,
-        } = answer.unwrap_or_else(|| Answer::new(404, r#"{"errors":[]}"#));
-        let text = format!(
-            "HTTP/1.1 {status} Queued\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
-            body.len()
-        );
+        let answer = answer.unwrap_or_else(|| Answer::new(404, r#"{"errors":[]}"#));
+        let text = answer.text();
         if client.write_all(text.as_bytes()).await.is_err() {
             return;
         }

@@ -1,0 +1,237 @@
+//! The wire: one client of Google's library for the life of the backend, its time-outs and
+//! retries.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+use google_cloud_gax::{client_builder::ClientBuilder, retry_policy::NeverRetry};
+use google_cloud_secretmanager_v1::client::SecretManagerService;
+use tokio::{
+    sync::{RwLock, Semaphore},
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
+
+use super::{
+    answer::{self, Reading, Trouble},
+    credential::{
+        identity::{Identity, NoThrottle, Source},
+        renewing::Renewing,
+    },
+    project::Project,
+};
+use crate::{Failure, FailureKind};
+
+/// How long a machine without a metadata server is not asked for it again.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
+
+/// What a client is made from.
+#[derive(Debug, Clone)]
+pub(super) struct ClientSettings {
+    pub(super) identity: Identity,
+    pub(super) project: Project,
+    /// `None` is for Google's own.
+    pub(super) endpoint: Option<String>,
+    pub(super) universe_domain: Option<String>,
+    /// For one request.
+    pub(super) attempt_timeout: Duration,
+    /// For a whole lookup, retries, a token and the wait for a free slot included.
+    pub(super) total_timeout: Duration,
+    pub(super) max_retries: usize,
+    pub(super) max_concurrent_requests: usize,
+}
+
+/// Asks Secret Manager. It connects at the first request.
+#[derive(Debug)]
+pub(super) struct Client {
+    settings: ClientSettings,
+    slots: Semaphore,
+    state: RwLock<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Cold,
+    Live(Arc<Live>),
+    Failed { since: Instant, failure: Failure },
+}
+
+/// What there is once the first request was made.
+pub(super) struct Live {
+    service: SecretManagerService,
+    project: String,
+    runtime: Runtime,
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Live({})", self.project)
+    }
+}
+
+impl Live {
+    /// The project that all secrets are in.
+    pub(super) fn project(&self) -> &str {
+        &self.project
+    }
+}
+
+impl Client {
+    pub(super) fn new(settings: ClientSettings) -> Self {
+        Self {
+            slots: Semaphore::new(settings.max_concurrent_requests),
+            state: RwLock::new(State::Cold),
+            settings,
+        }
+    }
+
+    /// The latest version of secret `name`.
+    ///
+    /// # Errors
+    /// When Secret Manager could not be asked, or holds what is no text.
+    pub(super) async fn access(&self, live: &Live, name: &str) -> Result<Reading, Failure> {
+        let resource = format!("projects/{}/secrets/{name}/versions/latest", live.project);
+        let attempt = || async {
+            // The semaphore is never closed.
+            let _slot = self.slots.acquire().await;
+            let request = live.service.access_secret_version().set_name(&resource);
+            answer::read(request.send().await)
+        };
+        self.with_retries(attempt).await
+    }
+
+    /// Repeats `attempt` while its trouble is transient, with growing pauses.
+    async fn with_retries<F>(&self, attempt: impl FnMut() -> F) -> Result<Reading, Failure>
+    where
+        F: Future<Output = Result<Reading, Trouble>>,
+    {
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(2))
+            .with_max_times(self.settings.max_retries)
+            .with_jitter();
+        attempt
+            .retry(pauses.build())
+            .when(|trouble: &Trouble| trouble.is_transient)
+            .adjust(|trouble, pause| match trouble.retry_after {
+                // No answer in time is to be had.
+                Some(after) if after >= self.settings.total_timeout => None,
+                Some(after) => pause.map(|pause| pause.max(after)),
+                None => pause,
+            })
+            .await
+            .map_err(|trouble| trouble.failure)
+    }
+
+    /// `work`, but no longer than the total time-out.
+    pub(super) async fn within_total_timeout<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        timeout(self.settings.total_timeout, work)
+            .await
+            .unwrap_or_else(|_| {
+                let seconds = self.settings.total_timeout.as_secs_f64();
+                Err(Failure::new(
+                    FailureKind::Unavailable,
+                    format!("no answer from Secret Manager within {seconds} s"),
+                ))
+            })
+    }
+
+    /// The one client, made by the first who asks; the others wait for it.
+    pub(super) async fn live(&self) -> Result<Arc<Live>, Failure> {
+        if let Some(result) = known(&*self.state.read().await) {
+            return result;
+        }
+        let mut state = self.state.write().await;
+        if let Some(result) = known(&state) {
+            return result;
+        }
+        let result = self.make().await.map(Arc::new);
+        *state = match &result {
+            Ok(live) => State::Live(Arc::clone(live)),
+            Err(failure) => State::Failed {
+                since: Instant::now(),
+                failure: failure.clone(),
+            },
+        };
+        result
+    }
+
+    async fn make(&self) -> Result<Live, Failure> {
+        let settings = &self.settings;
+        let of_machine = match &settings.identity.source {
+            // Whether there is a metadata server at all, before anybody waits for its token.
+            Source::MetadataServer(server) => server.project().await?,
+            _ => None,
+        };
+        let project = match &settings.project {
+            Project::Known(project) => project.clone(),
+            Project::OfThisMachine => of_machine.ok_or_else(|| {
+                unusable(
+                    "this machine is in no project: give \"project_id\" or GOOGLE_CLOUD_PROJECT",
+                )
+            })?,
+        };
+        let credentials = Renewing::new(settings.identity.clone())
+            .map_err(|_| unusable("the credentials cannot be used: a field is missing or wrong"))?;
+        let builder = SecretManagerService::builder()
+            .with_credentials(credentials)
+            .with_retry_policy(NeverRetry)
+            .with_retry_throttler(NoThrottle)
+            .with_attempt_timeout(settings.attempt_timeout);
+        let endpoint = settings.endpoint.iter();
+        let builder = endpoint.fold(builder, ClientBuilder::with_endpoint);
+        let domain = settings.universe_domain.iter();
+        let builder = domain.fold(builder, ClientBuilder::with_universe_domain);
+        let service = builder.build().await.map_err(|error| {
+            unusable(if error.is_universe_domain_mismatch() {
+                "the credentials are of another universe domain than the one that is asked: check \
+                 \"universe_domain\" of the key file and GOOGLE_CLOUD_UNIVERSE_DOMAIN"
+            } else {
+                "the client cannot be made: check the endpoint and the machine's authorities"
+            })
+        })?;
+        Ok(Live {
+            service,
+            project,
+            runtime: Runtime::current(),
+        })
+    }
+}
+
+/// What is known already, unless it is out of date.
+fn known(state: &State) -> Option<Result<Arc<Live>, Failure>> {
+    match state {
+        State::Live(live) if !live.runtime.has_ended() => Some(Ok(Arc::clone(live))),
+        State::Failed { since, failure } if since.elapsed() < PAUSE_AFTER_FAILURE => {
+            Some(Err(failure.clone()))
+        }
+        _ => None,
+    }
+}
+
+fn unusable(message: &str) -> Failure {
+    Failure::new(FailureKind::Configuration, message)
+}
+
+/// The Tokio runtime that a client belongs to. Tokens are renewed, and connections kept, by tasks
+/// of it: with it the client ends, and another runtime needs another.
+struct Runtime(JoinHandle<()>);
+
+impl Runtime {
+    fn current() -> Self {
+        Self(tokio::spawn(std::future::pending()))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,82 @@
+//! Where the first token comes from: what was given, or what Google's libraries find by default.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    super::{
+        builder::{Given, non_empty},
+        metadata::MetadataServer,
+    },
+    GcpCredentials, Given as GivenCredentials,
+    file::{CredentialFile, Role},
+    identity::Source,
+};
+use crate::{ConfigurationError, Environment};
+
+const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+
+/// Reads what was `given`, or what `environment` leads to. An emulator needs nothing there.
+///
+/// # Errors
+/// When a file is not good, or there is nothing at all.
+pub(in super::super) fn read(
+    given: &Given<GcpCredentials>,
+    environment: &Environment,
+    is_emulated: bool,
+) -> Result<Source, ConfigurationError> {
+    let file = match &given.value.0 {
+        GivenCredentials::Anonymous => return Ok(Source::Anonymous),
+        GivenCredentials::ApplicationDefault => {
+            return application_default(given, environment, is_emulated);
+        }
+        GivenCredentials::Key(json) => CredentialFile::parse(json.expose(), Role::Key),
+        GivenCredentials::Config(json) => CredentialFile::parse(json.expose(), Role::Config),
+        GivenCredentials::ConfigPath(path) => CredentialFile::at(path, Role::Config),
+        GivenCredentials::KeyPath(path) => {
+            if path.extension().is_none_or(|extension| extension != "json") {
+                return Err(given.error("must be the path of a JSON file, ending in .json"));
+            }
+            CredentialFile::at(path, Role::Key)
+        }
+    };
+    let file = file.map_err(|why| given.error(why))?;
+    Ok(Source::File(Box::new(file)))
+}
+
+/// Google's Application Default Credentials.
+fn application_default(
+    given: &Given<GcpCredentials>,
+    environment: &Environment,
+    is_emulated: bool,
+) -> Result<Source, ConfigurationError> {
+    let file = |path: &Path, setting: &str, origin: &str| {
+        let file = CredentialFile::at(path, Role::Default);
+        file.map(|file| Source::File(Box::new(file)))
+            .map_err(|why| ConfigurationError::new(setting, origin, why))
+    };
+    let of_gcloud = gcloud_path(environment);
+    let named = non_empty(environment, VARIABLE).map(PathBuf::from);
+    if let Some(path) = named.filter(|path| Some(path) != of_gcloud.as_ref()) {
+        return file(&path, VARIABLE, "the environment");
+    }
+    if let Some(path) = of_gcloud.filter(|path| path.is_file()) {
+        return file(&path, "Application Default Credentials", "gcloud's file");
+    }
+    match MetadataServer::in_environment(environment) {
+        _ if is_emulated => Ok(Source::Anonymous),
+        Some(server) => Ok(Source::MetadataServer(server)),
+        None => Err(given.error(
+            "there are none: neither settings nor GOOGLE_APPLICATION_CREDENTIALS nor gcloud give \
+             any, and NO_GCE_CHECK says that there is no metadata server",
+        )),
+    }
+}
+
+/// What `gcloud auth application-default login` writes.
+fn gcloud_path(environment: &Environment) -> Option<PathBuf> {
+    let folder = match environment.get("CLOUDSDK_CONFIG") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(&non_empty(environment, "HOME")?).join(".config/gcloud"),
+    };
+    Some(folder.join("application_default_credentials.json"))
+}
