@@ -61,6 +61,7 @@
 //! | `postgres` | the metadata DB on PostgreSQL, behind PgBouncer as well (rustls, Tokio) |
 //! | `mysql` | the metadata DB on MySQL or MariaDB (rustls, Tokio) |
 //! | `vault` | HashiCorp Vault and OpenBao (rustls, Tokio) |
+//! | `azure` | Azure Key Vault (rustls, Tokio) |
 //! | `full` | all of them |
 //!
 //! # Differences from Airflow

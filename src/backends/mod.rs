@@ -1,5 +1,7 @@
 //! One room per source of secrets.
 
+#[cfg(feature = "azure")]
+pub mod azure;
 mod environment;
 mod local_filesystem;
 mod memory;

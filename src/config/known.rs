@@ -46,7 +46,7 @@ pub(super) const BACKENDS: &[(&str, Offer)] = &[
     ("airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend", Offer::NotYet),
     ("airflow.providers.amazon.aws.secrets.systems_manager.SystemsManagerParameterStoreBackend", Offer::NotYet),
     ("airflow.providers.google.cloud.secrets.secret_manager.CloudSecretManagerBackend", Offer::NotYet),
-    ("airflow.providers.microsoft.azure.secrets.key_vault.AzureKeyVaultBackend", Offer::NotYet),
+    ("airflow.providers.microsoft.azure.secrets.key_vault.AzureKeyVaultBackend", in_feature!("azure", |setup| Ok(Arc::new(crate::backends::azure::AzureKeyVaultBackend::from_setup(setup)?)))),
     ("airflow.providers.cncf.kubernetes.secrets.kubernetes_secrets_backend.KubernetesSecretsBackend", Offer::NotYet),
     ("airflow.providers.yandex.secrets.lockbox.LockboxSecretBackend", Offer::NotYet),
 ];
