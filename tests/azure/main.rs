@@ -20,7 +20,11 @@ mod support {
 }
 
 mod credentials;
+mod faults;
 mod reads;
+mod secrets_stay_secret;
+mod side_by_side;
+mod tls;
 
 use airflow_secrets::{
     Environment, Failure, Lookup, Secret, SecretsBackend,

@@ -84,7 +84,6 @@ pub(crate) fn serve(hosts: &[&str], ca: &Path, handler: Arc<Handler>) -> SocketA
             // A client that goes away in the middle is its own affair.
             thread::spawn(move || connection(stream.ok()?, config, &*handler));
         }
-
     });
     address
 }

@@ -81,3 +81,33 @@ fn check(name: &str) -> Result<(), Cow<'static, str>> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_that_airflows_class_asks_for() {
+        let corpus = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/conformance/azure_names.jsonl"
+        );
+        let corpus = std::fs::read_to_string(corpus).unwrap();
+        for line in corpus.lines() {
+            let case = serde_json::from_str::<Value>(line).unwrap();
+            let sep = case["sep"].as_str().unwrap();
+            let prefix = case["prefix"].as_str().map(|p| trim_prefix(p, sep));
+            let naming = Naming {
+                sep: sep.to_owned(),
+                multi_team: case["multi_team"].as_bool().unwrap(),
+            };
+            let id = case["id"].as_str().unwrap();
+            let names = naming.names(prefix.as_deref(), id, case["team"].as_str());
+            let asked = serde_json::json!(names.unwrap_or_default());
+            assert_eq!(asked, case["asked"], "{line}");
+        }
+        assert_eq!(corpus.lines().count(), 3000);
+    }
+}
