@@ -8,7 +8,7 @@ use crate::{
         key_vault::Azure,
         token_authority::{
             CLIENT, CLIENT_SECRET, IDENTITY_HEADER, SUBJECT, TENANT, USER_ASSIGNED, certificate,
-            federated_token,
+            federated_token, now, users_token,
         },
     },
     variable,
@@ -98,4 +98,59 @@ async fn imds_gives_a_token_for_its_header() {
     assert_eq!(lookup(&azure, &variables).await, blue());
     let user_assigned = [&variables[..], &[("AZURE_CLIENT_ID", USER_ASSIGNED)]].concat();
     assert_eq!(lookup(&azure, &user_assigned).await, blue());
+}
+
+/// A folder with a tool that writes `output`.
+fn tool(azure: &Azure, name: &str, output: &str) -> String {
+    let folder = azure.folder.path().join(format!("bin-{name}"));
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join(name);
+    std::fs::write(&file, format!("#!/bin/sh\necho '{output}'\n")).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    folder.display().to_string()
+}
+
+#[tokio::test]
+async fn the_tools_of_a_developer_give_their_users_token() {
+    let azure = azure();
+    let token = users_token();
+    let az = serde_json::json!({
+        "accessToken": token, "expires_on": now() + 3600, "tokenType": "Bearer",
+    });
+    let azd = serde_json::json!({"token": token, "expiresOn": "2199-01-01T00:00:00Z"});
+    for (name, output) in [("az", az), ("azd", azd)] {
+        let path = tool(&azure, name, &output.to_string());
+        assert_eq!(lookup(&azure, &[("PATH", &path)]).await, blue(), "{name}");
+        let production = [("PATH", path.as_str()), ("AZURE_TOKEN_CREDENTIALS", "prod")];
+        let outcome = lookup(&azure, &production).await.unwrap_err();
+        assert!(!outcome.contains("Azure CLI"), "{outcome}");
+    }
+    let silent = tool(&azure, "silent", "nothing");
+    std::fs::rename(format!("{silent}/silent"), format!("{silent}/az")).unwrap();
+    let outcome = lookup(&azure, &[("PATH", &silent)]).await.unwrap_err();
+    assert!(
+        outcome.contains("Azure CLI: gives no token: run `az login`"),
+        "{outcome}"
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_ends_soon_or_is_refused_is_replaced() {
+    let azure = azure();
+    azure.authority.token_life(200);
+    let vault = crate::reader(&azure);
+    for _ in 0..10 {
+        assert_eq!(variable(&vault, "colour").await, blue());
+    }
+    // Near its end, but new: it is not asked for again at each lookup.
+    assert_eq!(azure.authority.tokens_given(), 1);
+
+    // Past its end.
+    azure.authority.token_life(-1);
+    let vault = crate::reader(&azure);
+    let refused = variable(&vault, "colour").await.unwrap_err();
+    assert!(refused.starts_with("AccessDenied: "), "{refused}");
+    azure.authority.token_life(3600);
+    assert_eq!(variable(&vault, "colour").await, blue());
 }

@@ -198,7 +198,7 @@ async fn nothing_that_gives_a_token_is_a_list_of_what_was_tried() {
     let azure = azure();
     assert_eq!(
         refusal_in(&azure, &[("AZURE_TENANT_ID", TENANT)]).await,
-        "Configuration: nothing gives a token (environment: AZURE_CLIENT_ID, AZURE_CLIENT_SECRET \
+        "Unavailable: nothing gives a token (environment: AZURE_CLIENT_ID, AZURE_CLIENT_SECRET \
          not set; workload identity: AZURE_FEDERATED_TOKEN_FILE not set; managed identity: no \
          answer from 127.0.0.1: Connection refused (os error 111); Azure CLI: not on PATH; Azure \
          Developer CLI: not on PATH)"
@@ -227,26 +227,10 @@ async fn nothing_that_gives_a_token_is_a_list_of_what_was_tried() {
         ],
     )
     .await;
-    assert_eq!(
-        message,
-        "AccessDenied: no token by managed identity: the metadata endpoint refuses (HTTP 401)"
-    );
-}
-
-/// The real address of IMDS, which no test machine has: the answer is there in a moment.
-#[tokio::test]
-async fn a_machine_without_imds_is_known_in_a_moment() {
-    let azure = azure();
-    let start = std::time::Instant::now();
-    let message = refusal_in(&azure, &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "")]).await;
     assert!(
-        message.contains("managed identity: no answer from IMDS"),
+        message.starts_with("AccessDenied: nothing gives a token (")
+            && message.contains("managed identity: the metadata endpoint refuses (HTTP 401)"),
         "{message}"
-    );
-    assert!(
-        start.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        start.elapsed()
     );
 }
 

@@ -21,8 +21,10 @@ mod support {
 
 mod credentials;
 mod faults;
+mod live;
 mod reads;
 mod secrets_stay_secret;
+mod settings;
 mod side_by_side;
 mod tls;
 

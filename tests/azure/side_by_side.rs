@@ -20,10 +20,10 @@ use crate::support::{
     },
 };
 
-type Variables = BTreeMap<String, String>;
+pub(crate) type Variables = BTreeMap<String, String>;
 
 /// One question: its kind, its id, and the team that asks.
-type Question = (&'static str, &'static str, Option<&'static str>);
+pub(crate) type Question = (&'static str, &'static str, Option<&'static str>);
 
 /// What secrets hold, each under a name of its own.
 const VALUES: &[(&str, &str)] = &[
@@ -100,7 +100,7 @@ fn airflow(variables: &Variables, questions: &[impl Serialize]) -> Vec<Value> {
     answers
 }
 
-async fn ours(variables: &Variables, questions: &[Question]) -> Vec<Value> {
+pub(crate) async fn ours(variables: &Variables, questions: &[Question]) -> Vec<Value> {
     let home = tempfile::tempdir().unwrap();
     let home = ("AIRFLOW_HOME".to_owned(), home.path().display().to_string());
     let environment = variables.clone().into_iter().chain([home]);
@@ -141,7 +141,7 @@ fn connection(answer: Result<Resolved<Connection>, Error>) -> Value {
 }
 
 /// Asserts that the answers are the same; gives how many there are.
-async fn assert_same(variables: &Variables, questions: &[Question]) -> usize {
+pub(crate) async fn assert_same(variables: &Variables, questions: &[Question]) -> usize {
     let theirs = airflow(variables, questions);
     let ours = ours(variables, questions).await;
     for ((question, theirs), ours) in questions.iter().zip(&theirs).zip(&ours) {

@@ -7,7 +7,10 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -70,22 +73,35 @@ impl Reply {
     }
 }
 
+/// A server that runs.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    /// How many connections it ever had.
+    pub(crate) connections: Arc<AtomicUsize>,
+}
+
 pub(crate) type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
 
 /// Serves for as long as the test runs, under `hosts`; writes the authority that signed its
 /// certificate to `ca`.
-pub(crate) fn serve(hosts: &[&str], ca: &Path, handler: Arc<Handler>) -> SocketAddr {
+pub(crate) fn serve(hosts: &[&str], ca: &Path, handler: Arc<Handler>) -> Server {
     let config = Arc::new(config(hosts, ca));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let connections = Arc::<AtomicUsize>::default();
+    let server = Server {
+        address,
+        connections: Arc::clone(&connections),
+    };
     thread::spawn(move || {
         for stream in listener.incoming() {
+            connections.fetch_add(1, Ordering::Relaxed);
             let (config, handler) = (Arc::clone(&config), Arc::clone(&handler));
             // A client that goes away in the middle is its own affair.
             thread::spawn(move || connection(stream.ok()?, config, &*handler));
         }
     });
-    address
+    server
 }
 
 fn config(hosts: &[&str], ca: &Path) -> ServerConfig {

@@ -17,7 +17,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use airflow_secrets::Environment;
@@ -37,6 +40,7 @@ pub(crate) struct Azure {
     pub(crate) authority: Arc<TokenAuthority>,
     pub(crate) vault: Arc<KeyVault>,
     pub(crate) address: SocketAddr,
+    connections: Arc<AtomicUsize>,
     pub(crate) folder: TempDir,
 }
 
@@ -88,13 +92,19 @@ impl Azure {
             "localhost",
         ];
         let ca = folder.path().join("ca.pem");
-        let address = https::serve(&hosts, &ca, Arc::new(handler));
+        let server = https::serve(&hosts, &ca, Arc::new(handler));
         Self {
             authority,
             vault,
-            address,
+            address: server.address,
+            connections: server.connections,
             folder,
         }
+    }
+
+    /// How many connections there ever were.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub(crate) fn ca(&self) -> PathBuf {

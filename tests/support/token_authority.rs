@@ -13,7 +13,7 @@
 use std::{
     collections::BTreeMap,
     sync::{LazyLock, Mutex},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use aws_lc_rs::{
@@ -89,9 +89,9 @@ pub(crate) fn claims(token: &str) -> Option<Value> {
     (claims["exp"].as_u64()? > now()).then_some(claims)
 }
 
-/// An access token that a stranger signed.
-pub(crate) fn forged() -> String {
-    sign(&KEYS[3], &access_claims(TENANT, AUDIENCE, CLIENT, 3600))
+/// An access token for Key Vault, which a tool got for its user.
+pub(crate) fn users_token() -> String {
+    sign(&KEYS[0], &access_claims(TENANT, AUDIENCE, "user", 3600))
 }
 
 fn access_claims(tenant: &str, audience: &str, client: &str, life: i64) -> Value {
@@ -136,13 +136,13 @@ static APPLICATION: LazyLock<Application> = LazyLock::new(|| {
     Application { params }
 });
 
-fn registered_thumbprint() -> String {
+fn registered_thumbprint(algorithm: &'static digest::Algorithm) -> String {
     let pem = certificate(false);
     let pem = pem.split("-----").nth(2).unwrap().replace(['\r', '\n'], "");
     let der = base64::engine::general_purpose::STANDARD
         .decode(pem)
         .unwrap();
-    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, &der))
+    URL_SAFE_NO_PAD.encode(digest::digest(algorithm, &der))
 }
 
 /// What the authority was asked, and how it is to behave.
@@ -284,15 +284,24 @@ fn authenticate(form: &BTreeMap<String, String>, tenant: &str) -> Result<(), Rep
     let Some((header, claims)) = verify(&KEYS[1], assertion) else {
         return invalid(700_027);
     };
-    if header["typ"] != "JWT" || header["x5t#S256"] != registered_thumbprint() {
+    // Python's client still sends the older of the two.
+    let is_registered = match header["x5t"].as_str() {
+        Some(sha1) => {
+            sha1.trim_end_matches('=') == registered_thumbprint(&digest::SHA1_FOR_LEGACY_USE_ONLY)
+        }
+        None => header["x5t#S256"] == registered_thumbprint(&digest::SHA256),
+    };
+    if header["typ"] != "JWT" || !is_registered {
         return invalid(700_027);
     }
     let endpoint = format!("https://{HOST}/{tenant}/oauth2/v2.0/token");
     if claims["aud"] != endpoint || claims["iss"] != CLIENT || claims["sub"] != CLIENT {
         return invalid(50027);
     }
-    let is_now = claims["nbf"].as_u64().is_some_and(|nbf| nbf <= now() + 300)
-        && claims["exp"].as_u64().is_some_and(|exp| exp > now());
+    // Python's client sends fractions, and no "nbf".
+    let time = |name: &str| claims[name].as_f64().unwrap_or_default();
+    let soon = Duration::from_secs(now() + 300).as_secs_f64();
+    let is_now = time("nbf") <= soon && time("exp") > soon - 300.0;
     let has_id = claims["jti"].as_str().is_some_and(|id| !id.is_empty());
     match is_now && has_id {
         true => Ok(()),

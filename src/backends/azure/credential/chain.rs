@@ -124,7 +124,7 @@ impl Chain {
         let proven = self.proven.load(Ordering::Relaxed);
         let sources = self.sources.iter().enumerate();
         let sources = sources.filter(|(index, _)| proven == usize::MAX || proven == *index);
-        let mut passed_over = Vec::new();
+        let (mut passed_over, mut worst) = (Vec::new(), FailureKind::Configuration);
         for (index, source) in sources {
             let name = source.name();
             match source.token(scope, reach).await {
@@ -133,7 +133,12 @@ impl Chain {
                     self.proven.store(index, Ordering::Relaxed);
                     return Ok(token);
                 }
-                Err(NoToken::NotHere(why)) => passed_over.push(format!("{name}: {why}")),
+                Err(NoToken::NotHere(kind, why)) => {
+                    passed_over.push(format!("{name}: {why}"));
+                    if worst == FailureKind::Configuration || kind == FailureKind::Unavailable {
+                        worst = kind;
+                    }
+                }
                 Err(NoToken::Failed(failure)) => {
                     let message = format!("no token by {name}: {}", failure.message());
                     return Err(Failure::new(failure.kind(), message));
@@ -141,7 +146,7 @@ impl Chain {
             }
         }
         Err(Failure::new(
-            FailureKind::Configuration,
+            worst,
             format!("nothing gives a token ({})", passed_over.join("; ")),
         ))
     }

@@ -11,7 +11,7 @@ use azure_identity::{
 use tokio::{process::Command, time::timeout};
 
 use super::{NoToken, Reach};
-use crate::Environment;
+use crate::{Environment, FailureKind};
 
 /// How long a tool may take: as long as in Python's chain.
 const LONGEST_RUN: Duration = Duration::from_secs(10);
@@ -61,10 +61,11 @@ impl Tool {
         };
         // What a tool writes may be anything: it is matched here, and not shown.
         token.map_err(|error| {
-            NoToken::NotHere(match error.to_string().contains("found on PATH") {
+            let why = match error.to_string().contains("found on PATH") {
                 true => "not on PATH".to_owned(),
                 false => format!("gives no token: run `{}`", self.login()),
-            })
+            };
+            NoToken::NotHere(FailureKind::Configuration, why)
         })
     }
 }

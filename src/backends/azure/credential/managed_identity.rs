@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use super::{NoToken, Reach, Source};
 use crate::{
-    Environment, Failure, FailureKind, Secret,
+    Environment, FailureKind, Secret,
     backends::azure::{answer, wire::Wire},
 };
 
@@ -115,7 +115,7 @@ impl ManagedIdentity {
             // Any answer will do. It is sent without the header that makes it a real question.
             let answer = timeout(PROBE, reach.wire.send(&request)).await;
             if !matches!(answer, Ok(Ok(_))) {
-                return Err(NoToken::NotHere("no answer from IMDS".to_owned()));
+                return not_here(FailureKind::Configuration, "no answer from IMDS");
             }
             is_there.store(true, Ordering::Relaxed);
         }
@@ -136,7 +136,8 @@ impl ManagedIdentity {
             Err(error) => {
                 let failure = answer::own_failure(&error);
                 let why = failure.map(|failure| failure.message().to_owned());
-                Err(NoToken::NotHere(why.unwrap_or("no answer".to_owned())))
+                let why = why.as_deref().unwrap_or("no answer");
+                not_here(FailureKind::Unavailable, why)
             }
         }
     }
@@ -184,8 +185,8 @@ impl ManagedIdentity {
     }
 
     fn read(&self, answer: &RawResponse) -> Result<AccessToken, NoToken> {
-        let failed = |kind, message: String| Err(NoToken::Failed(Failure::new(kind, message)));
         let status = u16::from(answer.status());
+        let refuses = |what: &str| format!("the metadata endpoint {what} (HTTP {status})");
         match status {
             200 => {}
             400 => {
@@ -194,26 +195,27 @@ impl ManagedIdentity {
                     None => "no identity is",
                 };
                 let why = format!("{identity} assigned to this resource");
-                return Err(NoToken::NotHere(why));
+                return not_here(FailureKind::Configuration, &why);
             }
             429 | 500..=599 => {
-                let message =
-                    format!("the metadata endpoint is not able to answer (HTTP {status})");
-                return failed(FailureKind::Unavailable, message);
+                return not_here(FailureKind::Unavailable, &refuses("is not able to answer"));
             }
-            _ => {
-                let message = format!("the metadata endpoint refuses (HTTP {status})");
-                return failed(FailureKind::AccessDenied, message);
-            }
+            _ => return not_here(FailureKind::AccessDenied, &refuses("refuses")),
         }
         let token = serde_json::from_slice::<Token>(answer.body().as_ref());
         match token.ok().and_then(Token::access_token) {
             Some(token) => Ok(token),
-            None => Err(NoToken::NotHere(
-                "the answer is not that of a metadata endpoint".to_owned(),
-            )),
+            None => not_here(
+                FailureKind::Configuration,
+                "the answer is not that of a metadata endpoint",
+            ),
         }
     }
+}
+
+/// As in Python's chain, whatever a metadata endpoint says, the next may be asked.
+fn not_here(kind: FailureKind, why: &str) -> Result<AccessToken, NoToken> {
+    Err(NoToken::NotHere(kind, why.to_owned()))
 }
 
 /// A token; its times are numbers, or numbers as text.
@@ -237,5 +239,52 @@ impl Token {
             seconds(&self.expires_on).or_else(|| seconds(&self.expires_in)?.checked_add(now))?;
         let expires_on = OffsetDateTime::from_unix_timestamp(expires_on).ok()?;
         Some(AccessToken::new(self.access_token, expires_on))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, time::Instant};
+
+    use super::*;
+    use crate::backends::azure::{
+        credential::Authority,
+        wire::{Roots, WireSettings},
+    };
+
+    #[tokio::test]
+    async fn a_machine_without_imds_is_known_in_a_moment() {
+        // Takes connections, and says nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}/{IMDS_PATH}", silent.local_addr().unwrap());
+        let environment = Environment::default();
+        let reach = Reach {
+            wire: Arc::new(Wire::new(WireSettings {
+                roots: Roots::Usual,
+                environment: environment.clone(),
+                connect_timeout: Duration::from_secs(5),
+                timeout: Duration::from_secs(30),
+                max_retries: 3,
+            })),
+            authority: Authority::from_environment(&environment).unwrap(),
+            environment,
+        };
+        let identity = ManagedIdentity {
+            endpoint: Url::parse(&endpoint).unwrap(),
+            kind: Kind::Imds {
+                is_there: Arc::default(),
+            },
+            client_id: None,
+        };
+        let start = Instant::now();
+        let no_token = identity.token("https://vault.azure.net/.default", &reach);
+        let Err(NoToken::NotHere(kind, why)) = no_token.await else {
+            panic!("a token");
+        };
+        assert_eq!(
+            (kind, why.as_str()),
+            (FailureKind::Configuration, "no answer from IMDS")
+        );
+        assert!(start.elapsed() < Duration::from_secs(10));
     }
 }

@@ -157,8 +157,8 @@ pub(super) enum Source {
 /// There is no token.
 #[derive(Debug)]
 pub(super) enum NoToken {
-    /// It did not try, for want of what it needs: the next one may.
-    NotHere(String),
+    /// It has none here: the next one may.
+    NotHere(FailureKind, String),
     /// It tried and failed: no other is tried.
     Failed(Failure),
 }
@@ -187,7 +187,9 @@ impl Source {
     /// is not given out again.
     async fn token(&self, scope: &str, reach: &Reach) -> Result<AccessToken, NoToken> {
         let credential: Arc<dyn TokenCredential> = match self {
-            Self::NotOffered(_, why) => return Err(NoToken::NotHere(why.clone())),
+            Self::NotOffered(_, why) => {
+                return Err(NoToken::NotHere(FailureKind::Configuration, why.clone()));
+            }
             Self::Broken(_, why) => {
                 let failure = Failure::new(FailureKind::Configuration, why.clone());
                 return Err(NoToken::Failed(failure));
