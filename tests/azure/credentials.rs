@@ -1,6 +1,7 @@
 //! Each way to come by a token, checked by the authority that gives it.
 
 use airflow_secrets::backends::azure::AzureCredential;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
     builder,
@@ -60,6 +61,23 @@ async fn a_certificate_signs_an_assertion_that_the_authority_verifies() {
         ("AZURE_CLIENT_CERTIFICATE_PATH", &path),
     ];
     assert_eq!(lookup(&azure, &variables).await, blue());
+    let with_chain = [
+        &variables[..],
+        &[("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "1")],
+    ]
+    .concat();
+    assert_eq!(lookup(&azure, &with_chain).await, blue());
+    let headers = azure.authority.requests().into_iter().map(|request| {
+        let assertion = request.form()["client_assertion"].clone();
+        let header = URL_SAFE_NO_PAD.decode(assertion.split('.').next().unwrap());
+        serde_json::from_slice::<serde_json::Value>(&header.unwrap()).unwrap()
+    });
+    let headers = headers.collect::<Vec<_>>();
+    assert_eq!(headers[0]["alg"], "PS256");
+    assert!(headers[0]["x5c"].is_null());
+    let pem = certificate(false);
+    let der = pem.split("-----").nth(2).unwrap().replace(['\r', '\n'], "");
+    assert_eq!(headers[1]["x5c"], serde_json::json!([der]));
 }
 
 #[tokio::test]

@@ -36,21 +36,18 @@ struct Owner {
 impl Owner {
     async fn of_the_vault_at_hand() -> Self {
         let process = Environment::process();
-        match process.get("AZURE_KEYVAULT_URL") {
-            Some(url) => {
-                let taken = TAKEN
-                    .iter()
-                    .filter_map(|name| Some(((*name).to_owned(), process.get(name)?.to_owned())));
-                Self::login(None, url.to_owned(), taken.collect()).await
-            }
-            None => {
-                let own = Azure::start();
-                let mut variables = own.reach();
-                let principal = Azure::principal();
-                variables.extend(principal.map(|(n, v)| (n.to_owned(), v.to_owned())));
-                Self::login(Some(own), VAULT.to_owned(), variables).await
-            }
+        if let Some(url) = process.get("AZURE_KEYVAULT_URL") {
+            let taken = TAKEN.iter().filter_map(|name| {
+                let value = process.get(name)?.to_owned();
+                Some(((*name).to_owned(), value))
+            });
+            return Self::login(None, url.to_owned(), taken.collect()).await;
         }
+        let own = Azure::start();
+        let mut variables = own.reach();
+        let principal = Azure::principal();
+        variables.extend(principal.map(|(n, v)| (n.to_owned(), v.to_owned())));
+        Self::login(Some(own), VAULT.to_owned(), variables).await
     }
 
     async fn login(own: Option<Azure>, url: String, variables: Variables) -> Self {

@@ -8,6 +8,7 @@
     clippy::needless_pass_by_value,
     clippy::panic,
     clippy::string_slice,
+    clippy::unnecessary_wraps,
     clippy::unwrap_used
 )]
 
@@ -15,6 +16,7 @@
 mod support {
     pub(crate) mod https;
     pub(crate) mod key_vault;
+    #[allow(dead_code)] // Servers of other tests start processes.
     pub(crate) mod process;
     pub(crate) mod token_authority;
 }

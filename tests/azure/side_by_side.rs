@@ -247,6 +247,9 @@ async fn teams() {
     assert!(assert_same(&variables, &questions).await > 15);
 }
 
+/// Arguments, variables, and whether they give a token.
+type Case<'a> = (&'a Value, &'a [(&'a str, &'a str)], bool);
+
 /// With each way to log in, and with those that fail.
 #[tokio::test]
 async fn credentials() {
@@ -278,7 +281,7 @@ async fn credentials() {
         ("IDENTITY_ENDPOINT", app_service.as_str()),
         ("IDENTITY_HEADER", IDENTITY_HEADER),
     ];
-    let cases: &[(&Value, &[(&str, &str)], bool)] = &[
+    let cases: &[Case<'_>] = &[
         (&triple, &[], true),
         (&none, &[tenant, client, secret], true),
         (&half, &[imds, unknown], false),

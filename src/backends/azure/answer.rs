@@ -21,17 +21,17 @@ pub(super) enum Problem {
 #[derive(Deserialize, Default)]
 struct Envelope {
     #[serde(default)]
-    error: Code,
+    error: Problems,
 }
 
 #[derive(Deserialize, Default)]
-struct Code {
+struct Problems {
     #[serde(default)]
     code: String,
     #[serde(default)]
     message: String,
     #[serde(default, rename = "innererror")]
-    inner: Option<Box<Code>>,
+    inner: Option<Box<Problems>>,
 }
 
 /// A secret that Key Vault gave; one without a value is as good as none.
@@ -113,6 +113,9 @@ fn refused(status: StatusCode, response: Option<&RawResponse>, vault: &str) -> F
                  of this machine"
             ),
         ),
+        403 if error.message.contains("disabled secret") => {
+            (FailureKind::AccessDenied, forbidden("SecretDisabled"))
+        }
         403 => (FailureKind::AccessDenied, forbidden(inner)),
         429 => return wire::throttled(vault, None),
         408 | 500..=599 => (

@@ -142,7 +142,11 @@ impl Wire {
     async fn http(&self, request: &Request) -> Result<&reqwest::Client, Failure> {
         match request.url().scheme() {
             "https" => self.tls.get_or_try_init(|| self.build()).await,
-            _ => self.plain.get_or_try_init(|| self.build_plain()).await,
+            _ => {
+                self.plain
+                    .get_or_try_init(async || self.build_plain())
+                    .await
+            }
         }
     }
 
@@ -160,7 +164,7 @@ impl Wire {
         made(builder)
     }
 
-    async fn build_plain(&self) -> Result<reqwest::Client, Failure> {
+    fn build_plain(&self) -> Result<reqwest::Client, Failure> {
         let timeout = METADATA_CONNECT_TIMEOUT.min(self.settings.connect_timeout);
         made(common(timeout).tls_certs_only([]))
     }
@@ -220,9 +224,10 @@ impl HttpClient for Wire {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
         self.send(request).await.map_err(|trouble| {
             // The SDK repeats a request whose error is of this kind.
-            let kind = match trouble.is_transient {
-                true => ErrorKind::Io,
-                false => ErrorKind::Other,
+            let kind = if trouble.is_transient {
+                ErrorKind::Io
+            } else {
+                ErrorKind::Other
             };
             Error::new(kind, trouble.failure)
         })
@@ -278,9 +283,10 @@ fn proxy(environment: &Environment) -> Result<Option<Proxy>, Failure> {
     let proxy = variable("https_proxy").filter(|url| !url.is_empty());
     let proxy = proxy.or_else(|| variable("all_proxy").filter(|url| !url.is_empty()));
     let Some(url) = proxy else { return Ok(None) };
-    let url = match url.contains("://") {
-        true => url.to_owned(),
-        false => format!("http://{url}"),
+    let url = if url.contains("://") {
+        url.to_owned()
+    } else {
+        format!("http://{url}")
     };
     let no_proxy = variable("no_proxy").and_then(NoProxy::from_string);
     match Proxy::https(url) {
@@ -334,10 +340,10 @@ async fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
             Err(error) => return Err(unusable(&error.to_string())),
         }
     }
-    match found.is_empty() {
-        true => Err(unusable("it holds no PEM certificate")),
-        false => Ok(found),
+    if found.is_empty() {
+        return Err(unusable("it holds no PEM certificate"));
     }
+    Ok(found)
 }
 
 /// What lies at the bottom of `error`, in the words of the system or of TLS; never a URL.

@@ -38,9 +38,10 @@ impl Authority {
     /// `https://login.example.com`, or the host alone.
     pub(in crate::backends::azure) fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim_end_matches([' ', '/']);
-        let host = match text.contains("://") {
-            true => text.to_owned(),
-            false => format!("https://{text}"),
+        let host = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("https://{text}")
         };
         match Url::parse(&host) {
             Ok(url) if url.scheme() == "https" && url.has_host() => Ok(Self { host }),
@@ -114,9 +115,10 @@ impl Authority {
             "53003" => "a conditional-access policy of the tenant blocks it",
             _ => "check the tenant id, the client id and the credential",
         };
-        let code = match code.is_empty() {
-            true => format!("HTTP {status}"),
-            false => format!("AADSTS{code}"),
+        let code = if code.is_empty() {
+            format!("HTTP {status}")
+        } else {
+            format!("AADSTS{code}")
         };
         Failure::new(
             FailureKind::AccessDenied,

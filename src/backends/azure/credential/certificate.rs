@@ -17,6 +17,7 @@ use azure_core::{Error, error::ErrorKind, http::ClientMethodOptions};
 use azure_identity::ClientAssertion;
 use base64::{Engine as _, engine::general_purpose};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{Failure, FailureKind};
@@ -94,21 +95,32 @@ impl Certificate {
         }
     }
 
-    fn header(&self) -> serde_json::Value {
+    fn header(&self) -> String {
         let certificate = self.chain.first().map(Vec::as_slice).unwrap_or_default();
         let thumbprint = digest::digest(&digest::SHA256, certificate);
-        let mut header = json!({
-            "alg": "PS256",
-            "typ": "JWT",
-            "x5t#S256": url_safe(thumbprint.as_ref()),
-        });
-        if self.sends_chain {
-            let chain = self.chain.iter();
-            let chain = chain.map(|der| general_purpose::STANDARD.encode(der));
-            header["x5c"] = chain.collect();
-        }
-        header
+        let header = Header {
+            alg: "PS256",
+            typ: "JWT",
+            thumbprint: url_safe(thumbprint.as_ref()),
+            chain: self.sends_chain.then(|| {
+                let chain = self.chain.iter();
+                chain
+                    .map(|der| general_purpose::STANDARD.encode(der))
+                    .collect()
+            }),
+        };
+        serde_json::to_string(&header).unwrap_or_default()
     }
+}
+
+#[derive(Serialize)]
+struct Header {
+    alg: &'static str,
+    typ: &'static str,
+    #[serde(rename = "x5t#S256")]
+    thumbprint: String,
+    #[serde(rename = "x5c", skip_serializing_if = "Option::is_none")]
+    chain: Option<Vec<String>>,
 }
 
 /// Signs a new assertion each time.
@@ -139,7 +151,7 @@ impl CertificateAssertion {
             "nbf": now.as_secs(),
             "sub": self.client_id,
         });
-        let header = url_safe(self.certificate.header().to_string().as_bytes());
+        let header = url_safe(self.certificate.header().as_bytes());
         let signed = format!("{header}.{}", url_safe(claims.to_string().as_bytes()));
         let key = &self.certificate.key;
         let mut signature = vec![0; key.public_modulus_len()];

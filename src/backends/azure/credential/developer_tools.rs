@@ -61,9 +61,10 @@ impl Tool {
         };
         // What a tool writes may be anything: it is matched here, and not shown.
         token.map_err(|error| {
-            let why = match error.to_string().contains("found on PATH") {
-                true => "not on PATH".to_owned(),
-                false => format!("gives no token: run `{}`", self.login()),
+            let why = if error.to_string().contains("found on PATH") {
+                "not on PATH".to_owned()
+            } else {
+                format!("gives no token: run `{}`", self.login())
             };
             NoToken::NotHere(FailureKind::Configuration, why)
         })

@@ -221,7 +221,8 @@ fn not_here(kind: FailureKind, why: &str) -> Result<AccessToken, NoToken> {
 /// A token; its times are numbers, or numbers as text.
 #[derive(Deserialize)]
 struct Token {
-    access_token: String,
+    #[serde(rename = "access_token")]
+    secret: String,
     #[serde(default)]
     expires_on: Value,
     #[serde(default)]
@@ -238,7 +239,7 @@ impl Token {
         let expires_on =
             seconds(&self.expires_on).or_else(|| seconds(&self.expires_in)?.checked_add(now))?;
         let expires_on = OffsetDateTime::from_unix_timestamp(expires_on).ok()?;
-        Some(AccessToken::new(self.access_token, expires_on))
+        Some(AccessToken::new(self.secret, expires_on))
     }
 }
 
