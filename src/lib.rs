@@ -64,6 +64,7 @@
 //! | `aws-secrets-manager` | AWS Secrets Manager (rustls, Tokio) |
 //! | `aws-parameter-store` | AWS Systems Manager's Parameter Store (rustls, Tokio) |
 //! | `gcp` | Google Cloud Secret Manager (rustls, Tokio) |
+//! | `azure` | Azure Key Vault (rustls, Tokio) |
 //! | `full` | all of them |
 //!
 //! # Differences from Airflow

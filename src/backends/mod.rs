@@ -2,6 +2,8 @@
 
 #[cfg(any(feature = "aws-secrets-manager", feature = "aws-parameter-store"))]
 pub mod aws;
+#[cfg(feature = "azure")]
+pub mod azure;
 mod environment;
 #[cfg(feature = "gcp")]
 pub mod gcp;

@@ -46,7 +46,7 @@ pub(super) const BACKENDS: &[(&str, Offer)] = &[
     ("airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend", in_feature!("aws-secrets-manager", |setup| Ok(Arc::new(crate::backends::aws::SecretsManagerBackend::from_setup(setup)?)))),
     ("airflow.providers.amazon.aws.secrets.systems_manager.SystemsManagerParameterStoreBackend", in_feature!("aws-parameter-store", |setup| Ok(Arc::new(crate::backends::aws::SystemsManagerParameterStoreBackend::from_setup(setup)?)))),
     ("airflow.providers.google.cloud.secrets.secret_manager.CloudSecretManagerBackend", in_feature!("gcp", |setup| Ok(Arc::new(crate::backends::gcp::CloudSecretManagerBackend::from_setup(setup)?)))),
-    ("airflow.providers.microsoft.azure.secrets.key_vault.AzureKeyVaultBackend", Offer::NotYet),
+    ("airflow.providers.microsoft.azure.secrets.key_vault.AzureKeyVaultBackend", in_feature!("azure", |setup| Ok(Arc::new(crate::backends::azure::AzureKeyVaultBackend::from_setup(setup)?)))),
     ("airflow.providers.cncf.kubernetes.secrets.kubernetes_secrets_backend.KubernetesSecretsBackend", Offer::NotYet),
     ("airflow.providers.yandex.secrets.lockbox.LockboxSecretBackend", Offer::NotYet),
 ];

@@ -1,0 +1,121 @@
+//! Reading one secret: the SDK's client, with one token for all.
+
+use std::sync::Arc;
+
+use azure_core::credentials::TokenCredential;
+use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
+use tokio::{sync::Semaphore, time::timeout};
+
+use super::{answer, credential::TokenKeeper, wire::Wire};
+use crate::{Failure, FailureKind, Secret};
+
+/// Which vault, and how it is asked.
+#[derive(Debug, Clone)]
+pub(super) struct VaultSettings {
+    pub(super) vault_url: String,
+    /// `None` for the SDK's default.
+    pub(super) api_version: Option<String>,
+    pub(super) verify_challenge_resource: bool,
+    pub(super) max_concurrent_requests: usize,
+    pub(super) look_for_deleted: bool,
+}
+
+/// Reads secrets of one vault. It connects at the first of them.
+pub(super) struct Client {
+    vault: String,
+    secrets: SecretClient,
+    wire: Arc<Wire>,
+    slots: Semaphore,
+    look_for_deleted: bool,
+}
+
+/// What a read found.
+pub(super) enum Answer {
+    Found(Secret),
+    /// Not there, and why where there is more to say.
+    Missing(Option<&'static str>),
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("vault", &self.vault)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client that has not connected yet.
+    ///
+    /// # Errors
+    /// When the URL is none.
+    pub(super) fn new(
+        settings: VaultSettings,
+        wire: Arc<Wire>,
+        tokens: TokenKeeper,
+    ) -> Result<Self, &'static str> {
+        let mut options = SecretClientOptions {
+            client_options: Wire::options(&wire),
+            verify_challenge_resource: Some(settings.verify_challenge_resource),
+            ..SecretClientOptions::default()
+        };
+        if let Some(api_version) = settings.api_version {
+            options.api_version = api_version;
+        }
+        let credential: Arc<dyn TokenCredential> = Arc::new(tokens);
+        let secrets = SecretClient::new(&settings.vault_url, credential, Some(options))
+            .map_err(|_| "is no URL; one looks like https://NAME.vault.azure.net")?;
+        let host = secrets.endpoint().host_str().unwrap_or_default().to_owned();
+        Ok(Self {
+            vault: host,
+            secrets,
+            wire,
+            slots: Semaphore::new(settings.max_concurrent_requests),
+            look_for_deleted: settings.look_for_deleted,
+        })
+    }
+
+    /// The latest version of secret `name`.
+    pub(super) async fn get(&self, name: &str) -> Result<Answer, Failure> {
+        let limit = self.wire.timeout();
+        timeout(limit, self.ask(name)).await.unwrap_or_else(|_| {
+            let seconds = limit.as_secs_f64();
+            Err(Failure::new(
+                FailureKind::Unavailable,
+                format!(
+                    "the Key Vault {} did not answer within {seconds} s",
+                    self.vault
+                ),
+            ))
+        })
+    }
+
+    async fn ask(&self, name: &str) -> Result<Answer, Failure> {
+        // The semaphore is never closed.
+        let _slot = self.slots.acquire().await;
+        let error = match self.secrets.get_secret(name, None).await {
+            Ok(response) => match response.into_model() {
+                Ok(secret) => return Ok(answer::value(secret.value)),
+                Err(_) => return Err(answer::unreadable()),
+            },
+            Err(error) => error,
+        };
+        let failure = match answer::classify(&error, &self.vault) {
+            answer::Problem::NotFound => None,
+            answer::Problem::Failed(failure) => Some(failure),
+        };
+        match failure {
+            Some(failure) => Err(failure),
+            None if self.look_for_deleted => Ok(Answer::Missing(self.look_closer(name).await)),
+            None => Ok(Answer::Missing(None)),
+        }
+    }
+
+    /// Whether the secret is one that was deleted and can be recovered.
+    async fn look_closer(&self, name: &str) -> Option<&'static str> {
+        let deleted = self.secrets.get_deleted_secret(name, None).await;
+        deleted.is_ok().then_some(
+            "it is deleted and can be recovered until it is purged (az keyvault secret recover)",
+        )
+    }
+}

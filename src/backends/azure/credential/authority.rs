@@ -1,0 +1,147 @@
+//! The token authority, Microsoft Entra ID: where it is, and why it refuses.
+
+use std::sync::Arc;
+
+use azure_core::{
+    Error,
+    cloud::{CloudConfiguration, CustomConfiguration},
+    error::ErrorKind,
+    http::{ClientOptions, Url},
+};
+
+use crate::{
+    ConfigurationError, Environment, Failure, FailureKind,
+    backends::azure::{
+        answer,
+        wire::{self, Wire},
+    },
+};
+
+const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com";
+
+/// Where tokens are asked for.
+#[derive(Debug, Clone)]
+pub(in crate::backends::azure) struct Authority {
+    host: String,
+}
+
+impl Authority {
+    /// `AZURE_AUTHORITY_HOST`, with or without `https://`; else that of the public cloud.
+    pub(in crate::backends::azure) fn from_environment(
+        environment: &Environment,
+    ) -> Result<Self, ConfigurationError> {
+        let given = environment.get("AZURE_AUTHORITY_HOST");
+        Self::parse(given.unwrap_or(PUBLIC_CLOUD))
+            .map_err(|why| ConfigurationError::new("AZURE_AUTHORITY_HOST", "the environment", why))
+    }
+
+    /// `https://login.example.com`, or the host alone.
+    pub(in crate::backends::azure) fn parse(text: &str) -> Result<Self, &'static str> {
+        let text = text.trim_end_matches([' ', '/']);
+        let host = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("https://{text}")
+        };
+        match Url::parse(&host) {
+            Ok(url) if url.scheme() == "https" && url.has_host() => Ok(Self { host }),
+            _ => Err("must be a host or an https URL, such as login.microsoftonline.us"),
+        }
+    }
+
+    /// Where `tenant_id`'s tokens come from.
+    pub(super) fn token_endpoint(&self, tenant_id: &str) -> String {
+        format!("{}/{tenant_id}/oauth2/v2.0/token", self.host)
+    }
+
+    /// Options for a credential of the SDK that asks here.
+    pub(super) fn options(&self, wire: &Arc<Wire>) -> ClientOptions {
+        let mut cloud = CustomConfiguration::default();
+        cloud.authority_host.clone_from(&self.host);
+        ClientOptions {
+            cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),
+            ..Wire::options(wire)
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.host.trim_start_matches("https://")
+    }
+
+    /// Why there is no token, from the codes of
+    /// <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>.
+    pub(super) fn refusal(&self, error: &Error) -> Failure {
+        if let Some(failure) = answer::own_failure(error) {
+            return failure;
+        }
+        let host = self.name();
+        let Some((status, codes)) = http_error(error) else {
+            return Failure::new(
+                FailureKind::Unavailable,
+                format!(
+                    "the answer of {host} is not one of a token authority: check \
+                     AZURE_AUTHORITY_HOST, and whether a proxy stands before it"
+                ),
+            );
+        };
+        if status == 429 {
+            return wire::throttled(host, None);
+        }
+        if status >= 500 {
+            let message = format!("{host} is not able to answer (HTTP {status})");
+            return Failure::new(FailureKind::Unavailable, message);
+        }
+        let code = codes.split(',').next().unwrap_or_default();
+        let why = match code {
+            "7000215" => {
+                "the client secret is wrong: check AZURE_CLIENT_SECRET or \"client_secret\" (its value, not its id)"
+            }
+            "7000222" => "the client secret has expired: make a new one",
+            "700016" => {
+                "the tenant has no application with this client id: check the client id and the tenant id"
+            }
+            "90002" | "900023" => "there is no such tenant: check the tenant id",
+            "700024" => "the assertion is not valid now: check the clock of this machine",
+            "700027" => "the certificate is not registered with the application, or has expired",
+            "50027" => {
+                "the assertion is not taken: check the clock of this machine and the token file"
+            }
+            "70021" | "700211" | "700212" | "700213" => {
+                "no federated identity of the application matches the token's issuer, subject and audience"
+            }
+            "500011" => {
+                "the tenant knows no such resource: check that the vault is of this tenant's cloud"
+            }
+            "53003" => "a conditional-access policy of the tenant blocks it",
+            _ => "check the tenant id, the client id and the credential",
+        };
+        let code = if code.is_empty() {
+            format!("HTTP {status}")
+        } else {
+            format!("AADSTS{code}")
+        };
+        Failure::new(
+            FailureKind::AccessDenied,
+            format!("{host} gives no token ({code}): {why}"),
+        )
+    }
+}
+
+/// The status and the codes of an answer of the authority, wherever in `error` they are.
+fn http_error(error: &Error) -> Option<(u16, String)> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(ErrorKind::HttpResponse {
+            status, error_code, ..
+        }) = error.downcast_ref::<Error>().map(Error::kind)
+        {
+            let codes = error_code.clone().unwrap_or_default();
+            // The codes are numbers; nothing else of an answer is shown.
+            let is_numbers = codes.chars().all(|c| c.is_ascii_digit() || c == ',');
+            let codes = if is_numbers { codes } else { String::new() };
+            return Some((u16::from(*status), codes));
+        }
+        cause = error.source();
+    }
+    None
+}

@@ -1,0 +1,291 @@
+//! The identity that Azure gave the machine or the app: App Service's endpoint, or the metadata
+//! service of a virtual machine (IMDS).
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use azure_core::{
+    credentials::AccessToken,
+    http::{
+        Context, Method, Pipeline, PipelineOptions, PipelineSendOptions, RawResponse, Request,
+        StatusCode, Url,
+    },
+    time::OffsetDateTime,
+};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::{NoToken, Reach, Source};
+use crate::{
+    Environment, FailureKind, Secret,
+    backends::azure::{answer, wire::Wire},
+};
+
+const NAME: &str = "managed identity";
+
+/// <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>
+const IMDS: &str = "http://169.254.169.254";
+const IMDS_PATH: &str = "metadata/identity/oauth2/token";
+const IMDS_VERSION: &str = "2018-02-01";
+
+/// <https://learn.microsoft.com/azure/app-service/overview-managed-identity>
+const APP_SERVICE_VERSION: &str = "2019-08-01";
+
+/// How long IMDS may take to show that it is there.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// A managed identity, and where its tokens come from.
+#[derive(Debug, Clone)]
+pub(in crate::backends::azure) struct ManagedIdentity {
+    endpoint: Url,
+    kind: Kind,
+    /// Of a user-assigned identity.
+    client_id: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    AppService {
+        header: Secret,
+    },
+    /// Whether the service is known to be there.
+    Imds {
+        is_there: Arc<AtomicBool>,
+    },
+}
+
+impl ManagedIdentity {
+    /// The one that `environment` tells of. `probes`: whether IMDS has to show first that it is
+    /// there.
+    pub(super) fn source(
+        client_id: Option<&str>,
+        environment: &Environment,
+        probes: bool,
+    ) -> Source {
+        let variable = |name| environment.get(name).filter(|value| !value.is_empty());
+        let client_id = client_id.or_else(|| variable("AZURE_CLIENT_ID"));
+        let not_supported = |kind| Source::NotOffered(NAME, format!("{kind} is not supported"));
+        let (endpoint, kind) = match (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) {
+            (Some(_), Some(_)) if variable("IDENTITY_SERVER_THUMBPRINT").is_some() => {
+                return not_supported("Service Fabric");
+            }
+            (Some(endpoint), Some(header)) => {
+                let header = header.into();
+                (Url::parse(endpoint), Kind::AppService { header })
+            }
+            (Some(_), None) if variable("IMDS_ENDPOINT").is_some() => {
+                return not_supported("Azure Arc");
+            }
+            (Some(_), None) => {
+                let why = "IDENTITY_ENDPOINT is set without IDENTITY_HEADER";
+                return Source::NotOffered(NAME, why.to_owned());
+            }
+            (None, _) if variable("MSI_ENDPOINT").is_some() => {
+                return not_supported("an MSI_ENDPOINT (Azure ML, Cloud Shell)");
+            }
+            (None, _) => {
+                let host = environment.get("AZURE_POD_IDENTITY_AUTHORITY_HOST");
+                let is_there = AtomicBool::new(host.is_some() || !probes);
+                let endpoint = format!("{}/{IMDS_PATH}", host.unwrap_or(IMDS).trim_matches('/'));
+                let is_there = Arc::new(is_there);
+                (Url::parse(&endpoint), Kind::Imds { is_there })
+            }
+        };
+        match endpoint {
+            Ok(endpoint) => Source::ManagedIdentity(Self {
+                endpoint,
+                kind,
+                client_id: client_id.map(str::to_owned),
+            }),
+            Err(_) => Source::Broken(NAME, "the endpoint's variable holds no URL".to_owned()),
+        }
+    }
+
+    pub(super) async fn token(&self, scope: &str, reach: &Reach) -> Result<AccessToken, NoToken> {
+        let mut request = self.request(scope);
+        if let Kind::Imds { is_there } = &self.kind
+            && !is_there.load(Ordering::Relaxed)
+        {
+            // Any answer will do. It is sent without the header that makes it a real question.
+            let answer = timeout(PROBE, reach.wire.send(&request)).await;
+            if !matches!(answer, Ok(Ok(_))) {
+                return not_here(FailureKind::Configuration, "no answer from IMDS");
+            }
+            is_there.store(true, Ordering::Relaxed);
+        }
+        match &self.kind {
+            Kind::AppService { header } => {
+                request.insert_header("x-identity-header", header.expose().to_owned());
+            }
+            Kind::Imds { .. } => request.insert_header("metadata", "true"),
+        }
+        let pipeline = self.pipeline(reach);
+        let options = PipelineSendOptions {
+            skip_checks: true,
+            ..PipelineSendOptions::default()
+        };
+        let context = Context::new();
+        match pipeline.send(&context, &mut request, Some(options)).await {
+            Ok(answer) => self.read(&answer),
+            Err(error) => {
+                let failure = answer::own_failure(&error);
+                let why = failure.map(|failure| failure.message().to_owned());
+                let why = why.as_deref().unwrap_or("no answer");
+                not_here(FailureKind::Unavailable, why)
+            }
+        }
+    }
+
+    fn request(&self, scope: &str) -> Request {
+        let version = match self.kind {
+            Kind::AppService { .. } => APP_SERVICE_VERSION,
+            Kind::Imds { .. } => IMDS_VERSION,
+        };
+        let resource = scope.strip_suffix("/.default").unwrap_or(scope);
+        let mut url = self.endpoint.clone();
+        {
+            let mut query = url.query_pairs_mut();
+            query.append_pair("api-version", version);
+            query.append_pair("resource", resource);
+            if let Some(client_id) = &self.client_id {
+                query.append_pair("client_id", client_id);
+            }
+        }
+        Request::new(url, Method::Get)
+    }
+
+    /// IMDS asks for more to be repeated than other services do.
+    fn pipeline(&self, reach: &Reach) -> Pipeline {
+        let mut options = PipelineOptions {
+            retry_status_codes: vec![StatusCode::TooManyRequests],
+            ..PipelineOptions::default()
+        };
+        if matches!(self.kind, Kind::Imds { .. }) {
+            let transient = [StatusCode::NotFound, StatusCode::Gone];
+            options.retry_status_codes.extend(transient);
+        }
+        options
+            .retry_status_codes
+            .extend((500_u16..600).map(StatusCode::from));
+        let client_options = Wire::options(&reach.wire);
+        Pipeline::new(
+            None,
+            None,
+            client_options,
+            Vec::new(),
+            Vec::new(),
+            Some(options),
+        )
+    }
+
+    fn read(&self, answer: &RawResponse) -> Result<AccessToken, NoToken> {
+        let status = u16::from(answer.status());
+        let refuses = |what: &str| format!("the metadata endpoint {what} (HTTP {status})");
+        match status {
+            200 => {}
+            400 => {
+                let identity = match self.client_id {
+                    Some(_) => "the identity with this client id (AZURE_CLIENT_ID) is not",
+                    None => "no identity is",
+                };
+                let why = format!("{identity} assigned to this resource");
+                return not_here(FailureKind::Configuration, &why);
+            }
+            429 | 500..=599 => {
+                return not_here(FailureKind::Unavailable, &refuses("is not able to answer"));
+            }
+            _ => return not_here(FailureKind::AccessDenied, &refuses("refuses")),
+        }
+        let token = serde_json::from_slice::<Token>(answer.body().as_ref());
+        match token.ok().and_then(Token::access_token) {
+            Some(token) => Ok(token),
+            None => not_here(
+                FailureKind::Configuration,
+                "the answer is not that of a metadata endpoint",
+            ),
+        }
+    }
+}
+
+/// As in Python's chain, whatever a metadata endpoint says, the next may be asked.
+fn not_here(kind: FailureKind, why: &str) -> Result<AccessToken, NoToken> {
+    Err(NoToken::NotHere(kind, why.to_owned()))
+}
+
+/// A token; its times are numbers, or numbers as text.
+#[derive(Deserialize)]
+struct Token {
+    #[serde(rename = "access_token")]
+    secret: String,
+    #[serde(default)]
+    expires_on: Value,
+    #[serde(default)]
+    expires_in: Value,
+}
+
+impl Token {
+    fn access_token(self) -> Option<AccessToken> {
+        let seconds = |value: &Value| match value {
+            Value::String(text) => text.parse::<i64>().ok(),
+            value => value.as_i64(),
+        };
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let expires_on =
+            seconds(&self.expires_on).or_else(|| seconds(&self.expires_in)?.checked_add(now))?;
+        let expires_on = OffsetDateTime::from_unix_timestamp(expires_on).ok()?;
+        Some(AccessToken::new(self.secret, expires_on))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, time::Instant};
+
+    use super::*;
+    use crate::backends::azure::{
+        credential::Authority,
+        wire::{Roots, WireSettings},
+    };
+
+    #[tokio::test]
+    async fn a_machine_without_imds_is_known_in_a_moment() {
+        // Takes connections, and says nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}/{IMDS_PATH}", silent.local_addr().unwrap());
+        let environment = Environment::default();
+        let reach = Reach {
+            wire: Arc::new(Wire::new(WireSettings {
+                roots: Roots::Usual,
+                environment: environment.clone(),
+                connect_timeout: Duration::from_secs(5),
+                timeout: Duration::from_secs(30),
+                max_retries: 3,
+            })),
+            authority: Authority::from_environment(&environment).unwrap(),
+            environment,
+        };
+        let identity = ManagedIdentity {
+            endpoint: Url::parse(&endpoint).unwrap(),
+            kind: Kind::Imds {
+                is_there: Arc::default(),
+            },
+            client_id: None,
+        };
+        let start = Instant::now();
+        let no_token = identity.token("https://vault.azure.net/.default", &reach);
+        let Err(NoToken::NotHere(kind, why)) = no_token.await else {
+            panic!("a token");
+        };
+        assert_eq!(
+            (kind, why.as_str()),
+            (FailureKind::Configuration, "no answer from IMDS")
+        );
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+}

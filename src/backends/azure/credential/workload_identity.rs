@@ -1,0 +1,39 @@
+//! A login with a token that Kubernetes keeps fresh in a file.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use azure_core::{Error, error::ErrorKind, http::ClientMethodOptions};
+use azure_identity::ClientAssertion;
+
+use crate::{Failure, FailureKind};
+
+/// The token in a file, read anew for each login.
+#[derive(Debug)]
+pub(super) struct FederatedToken {
+    path: PathBuf,
+}
+
+impl FederatedToken {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+}
+
+#[async_trait]
+impl ClientAssertion for FederatedToken {
+    async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
+        tokio::fs::read_to_string(&self.path)
+            .await
+            .map_err(|error| {
+                let file = self.path.display();
+                let failure = Failure::new(
+                    FailureKind::Configuration,
+                    format!(
+                        "the token file {file} (AZURE_FEDERATED_TOKEN_FILE) cannot be read: {error}"
+                    ),
+                );
+                Error::new(ErrorKind::Credential, failure)
+            })
+    }
+}

@@ -1,0 +1,358 @@
+//! The wire: one pooled HTTP client for the vault, the token authority and the metadata endpoints;
+//! whom it trusts, its proxies and time-outs, and what goes wrong there.
+
+use std::{
+    collections::HashMap,
+    error::Error as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use azure_core::{
+    error::{Error, ErrorKind},
+    http::{
+        AsyncRawResponse, Body, ClientOptions, ExponentialRetryOptions, HttpClient, Request,
+        RetryOptions, StatusCode, Transport,
+        headers::{HeaderName, HeaderValue, Headers},
+    },
+};
+use reqwest::{Certificate, NoProxy, Proxy, header::RETRY_AFTER};
+use tokio::{fs, sync::OnceCell};
+
+use crate::{Environment, Failure, FailureKind};
+
+/// How long a metadata endpoint, which is on this machine's own network, may take to be reached.
+const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Whom we trust.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Roots {
+    /// What the environment says, else the authorities that Mozilla trusts, which Airflow's client
+    /// trusts as well.
+    #[default]
+    Usual,
+    /// Those in this PEM file or folder alone.
+    At(PathBuf),
+    /// Anybody: the certificate is not checked.
+    Unchecked,
+}
+
+/// How requests are sent.
+#[derive(Debug, Clone)]
+pub(super) struct WireSettings {
+    pub(super) roots: Roots,
+    pub(super) environment: Environment,
+    pub(super) connect_timeout: Duration,
+    /// For a whole lookup, its token and retries included.
+    pub(super) timeout: Duration,
+    pub(super) max_retries: u32,
+}
+
+/// Sends requests. It connects, and reads files of certificates, at the first of them.
+#[derive(Debug)]
+pub(super) struct Wire {
+    settings: WireSettings,
+    tls: OnceCell<reqwest::Client>,
+    /// For metadata endpoints, which speak plain HTTP and are never behind a proxy.
+    plain: OnceCell<reqwest::Client>,
+}
+
+impl Wire {
+    pub(super) fn new(settings: WireSettings) -> Self {
+        Self {
+            settings,
+            tls: OnceCell::new(),
+            plain: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.settings.timeout
+    }
+
+    /// Options for a client of the SDK that sends through `wire`.
+    pub(super) fn options(wire: &Arc<Self>) -> ClientOptions {
+        let settings = &wire.settings;
+        let seconds = settings.timeout.as_secs_f64();
+        let retry = RetryOptions::exponential(ExponentialRetryOptions {
+            initial_delay: azure_core::time::Duration::milliseconds(50),
+            max_retries: settings.max_retries,
+            max_total_elapsed: azure_core::time::Duration::seconds_f64(seconds.min(1e9)),
+            max_delay: azure_core::time::Duration::seconds(5),
+        });
+        ClientOptions {
+            transport: Some(Transport::new(Arc::clone(wire) as Arc<dyn HttpClient>)),
+            retry: if settings.max_retries == 0 {
+                RetryOptions::none()
+            } else {
+                retry
+            },
+            ..ClientOptions::default()
+        }
+    }
+
+    /// Sends `request` once.
+    pub(super) async fn send(&self, request: &Request) -> Result<AsyncRawResponse, Trouble> {
+        let http = self.http(request).await.map_err(Trouble::lasting)?;
+        let unsendable = || {
+            Trouble::lasting(Failure::new(
+                FailureKind::Configuration,
+                "the request holds a character that cannot be sent",
+            ))
+        };
+        let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes())
+            .map_err(|_| unsendable())?;
+        let mut outgoing = http.request(method, request.url().clone());
+        for (name, value) in request.headers().iter() {
+            outgoing = outgoing.header(name.as_str(), value.as_str());
+        }
+        // All that is sent here is short and has no stream.
+        if let Body::Bytes(bytes) = request.body()
+            && !bytes.is_empty()
+        {
+            outgoing = outgoing.body(bytes.clone());
+        }
+        let host = request.url().host_str().unwrap_or_default();
+        let response = match outgoing.send().await {
+            Ok(response) => response,
+            Err(error) if error.is_builder() => return Err(unsendable()),
+            Err(error) => return Err(self.no_answer(host, &error)),
+        };
+        let status = response.status().as_u16();
+        let retry_after = response.headers().get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|after| after.to_str().ok()?.parse::<u64>().ok());
+        if matches!(status, 429 | 503)
+            && retry_after.is_some_and(|after| Duration::from_secs(after) >= self.settings.timeout)
+        {
+            // No answer in time is to be had.
+            return Err(Trouble::lasting(throttled(host, retry_after)));
+        }
+        let headers = headers(response.headers());
+        let body = response.bytes().await;
+        let body = body.map_err(|error| self.no_answer(host, &error))?;
+        Ok(AsyncRawResponse::from_bytes(
+            StatusCode::from(status),
+            headers,
+            body,
+        ))
+    }
+
+    async fn http(&self, request: &Request) -> Result<&reqwest::Client, Failure> {
+        match request.url().scheme() {
+            "https" => self.tls.get_or_try_init(|| self.build()).await,
+            _ => {
+                self.plain
+                    .get_or_try_init(async || self.build_plain())
+                    .await
+            }
+        }
+    }
+
+    async fn build(&self) -> Result<reqwest::Client, Failure> {
+        let settings = &self.settings;
+        let builder = common(settings.connect_timeout);
+        let builder = match self.roots().await? {
+            Some(roots) => builder.tls_certs_only(roots),
+            None => builder.tls_danger_accept_invalid_certs(true),
+        };
+        let builder = match proxy(&settings.environment)? {
+            Some(proxy) => builder.proxy(proxy),
+            None => builder,
+        };
+        made(builder)
+    }
+
+    fn build_plain(&self) -> Result<reqwest::Client, Failure> {
+        let timeout = METADATA_CONNECT_TIMEOUT.min(self.settings.connect_timeout);
+        made(common(timeout).tls_certs_only([]))
+    }
+
+    /// The authorities to trust; `None` for anybody.
+    async fn roots(&self) -> Result<Option<Vec<Certificate>>, Failure> {
+        let variable = |name| {
+            let path = self.settings.environment.get(name)?;
+            (!path.is_empty()).then(|| PathBuf::from(path))
+        };
+        let bundle = || variable("REQUESTS_CA_BUNDLE").or_else(|| variable("CURL_CA_BUNDLE"));
+        let at = match &self.settings.roots {
+            Roots::Unchecked => return Ok(None),
+            Roots::At(path) => Some(path.clone()),
+            Roots::Usual => bundle(),
+        };
+        if let Some(path) = at {
+            return certificates(&path).await.map(Some);
+        }
+        let mut roots = mozilla();
+        for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            let Some(path) = variable(name) else { continue };
+            match certificates(&path).await {
+                Ok(further) => roots.extend(further),
+                // Airflow's client does not even look there.
+                Err(failure) => tracing::warn!("{name} is passed over: {failure}"),
+            }
+        }
+        Ok(Some(roots))
+    }
+
+    /// The other side could not be asked.
+    fn no_answer(&self, host: &str, error: &reqwest::Error) -> Trouble {
+        let cause = root_cause(error);
+        let is_certificate = cause.to_lowercase().contains("certificate");
+        let message = if error.is_timeout() {
+            let seconds = self.settings.connect_timeout.as_secs_f64();
+            format!("no connection to {host} within {seconds} s")
+        } else if is_certificate {
+            format!(
+                "no trust between us and {host} ({cause}): name its authority in SSL_CERT_FILE or \
+                 REQUESTS_CA_BUNDLE"
+            )
+        } else {
+            format!("no answer from {host}: {cause}")
+        };
+        Trouble {
+            failure: Failure::new(FailureKind::Unavailable, message),
+            is_transient: !is_certificate,
+        }
+    }
+}
+
+/// The SDK's way in.
+#[async_trait]
+impl HttpClient for Wire {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        self.send(request).await.map_err(|trouble| {
+            // The SDK repeats a request whose error is of this kind.
+            let kind = if trouble.is_transient {
+                ErrorKind::Io
+            } else {
+                ErrorKind::Other
+            };
+            Error::new(kind, trouble.failure)
+        })
+    }
+}
+
+/// A request got no answer: why, and whether another is worth it.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) failure: Failure,
+    is_transient: bool,
+}
+
+impl Trouble {
+    fn lasting(failure: Failure) -> Self {
+        Self {
+            failure,
+            is_transient: false,
+        }
+    }
+}
+
+/// Whoever answered has had too many requests.
+pub(super) fn throttled(host: &str, retry_after: Option<u64>) -> Failure {
+    let when = retry_after.map(|seconds| format!(", and asks to wait {seconds} s"));
+    Failure::new(
+        FailureKind::Unavailable,
+        format!("{host} throttles its clients{}", when.unwrap_or_default()),
+    )
+}
+
+fn common(connect_timeout: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(connect_timeout)
+        // A token goes to nobody else.
+        .redirect(reqwest::redirect::Policy::none())
+}
+
+fn made(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Failure> {
+    builder.build().map_err(|error| {
+        let message = format!("the HTTP client cannot be made: {}", root_cause(&error));
+        Failure::new(FailureKind::Configuration, message)
+    })
+}
+
+/// The proxy of the environment: the name in lower case counts first, as in Python's `requests`.
+fn proxy(environment: &Environment) -> Result<Option<Proxy>, Failure> {
+    let variable = |name: &str| {
+        let lower = environment.get(name);
+        lower.or_else(|| environment.get(&name.to_uppercase()))
+    };
+    let proxy = variable("https_proxy").filter(|url| !url.is_empty());
+    let proxy = proxy.or_else(|| variable("all_proxy").filter(|url| !url.is_empty()));
+    let Some(url) = proxy else { return Ok(None) };
+    let url = if url.contains("://") {
+        url.to_owned()
+    } else {
+        format!("http://{url}")
+    };
+    let no_proxy = variable("no_proxy").and_then(NoProxy::from_string);
+    match Proxy::https(url) {
+        Ok(proxy) => Ok(Some(proxy.no_proxy(no_proxy))),
+        Err(_) => Err(Failure::new(
+            FailureKind::Configuration,
+            "the proxy that https_proxy or all_proxy names is no URL like \
+             http://proxy.example.com:3128",
+        )),
+    }
+}
+
+fn headers(received: &reqwest::header::HeaderMap) -> Headers {
+    let headers = received.iter().filter_map(|(name, value)| {
+        let name = HeaderName::from(name.as_str().to_owned());
+        Some((name, HeaderValue::from(value.to_str().ok()?.to_owned())))
+    });
+    Headers::from(headers.collect::<HashMap<_, _>>())
+}
+
+fn mozilla() -> Vec<Certificate> {
+    webpki_root_certs::TLS_SERVER_ROOT_CERTS
+        .iter()
+        .filter_map(|der| Certificate::from_der(der).ok())
+        .collect()
+}
+
+/// The certificates in the file at `path` or, where it is a folder, in its files.
+async fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
+    let unusable = |why: &str| {
+        Failure::new(
+            FailureKind::Configuration,
+            format!("{} cannot be used for TLS: {why}", path.display()),
+        )
+    };
+    let is_folder = fs::metadata(path).await.is_ok_and(|found| found.is_dir());
+    let mut files = vec![path.to_owned()];
+    if is_folder {
+        files.clear();
+        let unreadable = |error: std::io::Error| unusable(&error.to_string());
+        let mut entries = fs::read_dir(path).await.map_err(unreadable)?;
+        while let Some(entry) = entries.next_entry().await.map_err(unreadable)? {
+            files.push(entry.path());
+        }
+    }
+    let mut found = Vec::new();
+    for file in files {
+        match fs::read(file).await {
+            Ok(pem) => found.extend(Certificate::from_pem_bundle(&pem).unwrap_or_default()),
+            Err(_) if is_folder => {}
+            Err(error) => return Err(unusable(&error.to_string())),
+        }
+    }
+    if found.is_empty() {
+        return Err(unusable("it holds no PEM certificate"));
+    }
+    Ok(found)
+}
+
+/// What lies at the bottom of `error`, in the words of the system or of TLS; never a URL.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    let mut words = "the connection failed".to_owned();
+    while let Some(error) = cause {
+        words = error.to_string();
+        cause = error.source();
+    }
+    words
+}

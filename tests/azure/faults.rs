@@ -1,0 +1,471 @@
+//! What goes wrong, each with a message of its own, and what is done about it.
+
+use std::time::Duration;
+
+use airflow_secrets::{Environment, SecretsBackend, backends::azure::AzureCredential};
+use futures_util::future::join_all;
+
+use crate::{
+    builder, reader,
+    support::{
+        https::Reply,
+        key_vault::{Azure, error, throttled},
+        token_authority::{
+            CLIENT, CLIENT_SECRET, EXPIRED_SECRET, OTHER_TENANT, TENANT, certificate,
+            federated_token,
+        },
+    },
+    variable,
+};
+
+fn azure() -> Azure {
+    let azure = Azure::start();
+    azure.vault.put("airflow-variables-colour", "blue");
+    azure
+}
+
+fn blue() -> Result<String, String> {
+    Ok("blue".to_owned())
+}
+
+/// What a lookup with this credential fails with.
+async fn refusal(azure: &Azure, credential: AzureCredential) -> String {
+    let vault = builder(&azure.environment(&[])).credential(credential);
+    variable(&vault.build().unwrap(), "colour")
+        .await
+        .unwrap_err()
+}
+
+/// What a lookup in this environment fails with.
+async fn refusal_in(azure: &Azure, variables: &[(&str, &str)]) -> String {
+    let vault = builder(&azure.environment(variables)).build().unwrap();
+    variable(&vault, "colour").await.unwrap_err()
+}
+
+fn secret(tenant: &str, client: &str, secret: &str) -> AzureCredential {
+    AzureCredential::client_secret(tenant, client, secret)
+}
+
+#[tokio::test]
+async fn each_refused_login_says_why() {
+    let azure = azure();
+    for (credential, expected) in [
+        (
+            secret(TENANT, CLIENT, "wrong"),
+            "AccessDenied: no token by client secret: login.microsoftonline.com gives no token \
+             (AADSTS7000215): the client secret is wrong",
+        ),
+        (
+            secret(TENANT, CLIENT, EXPIRED_SECRET),
+            "AccessDenied: no token by client secret: login.microsoftonline.com gives no token \
+             (AADSTS7000222): the client secret has expired",
+        ),
+        (
+            secret(TENANT, "unknown", CLIENT_SECRET),
+            "AccessDenied: no token by client secret: login.microsoftonline.com gives no token \
+             (AADSTS700016): the tenant has no application with this client id",
+        ),
+        (
+            secret("unknown.example", CLIENT, CLIENT_SECRET),
+            "AccessDenied: no token by client secret: login.microsoftonline.com gives no token \
+             (AADSTS90002): there is no such tenant",
+        ),
+        (
+            secret("a b", CLIENT, CLIENT_SECRET),
+            "Configuration: no token by client secret: the tenant id, client id or secret is empty",
+        ),
+    ] {
+        let message = refusal(&azure, credential).await;
+        assert!(message.starts_with(expected), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_vault_of_another_tenant_says_so() {
+    let azure = azure();
+    azure.vault.trust(OTHER_TENANT);
+    let message = refusal(&azure, secret(TENANT, CLIENT, CLIENT_SECRET)).await;
+    assert!(
+        message.starts_with(
+            "AccessDenied: the Key Vault airflow-test.vault.azure.net belongs to another tenant"
+        ),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn certificates_that_cannot_be_used_say_what_to_do() {
+    let azure = azure();
+    let good = certificate(false);
+    let (certificate_alone, key) = good.split_at(good.find("-----BEGIN PRIVATE").unwrap());
+    let encrypted = format!("{certificate_alone}-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n");
+    let broken = key.replace("MII", "AAA");
+    for (name, text, expected) in [
+        (
+            "pfx",
+            "0\u{1}MARKER",
+            "it is no PEM file; turn a PFX file into one with `openssl pkcs12",
+        ),
+        ("encrypted", encrypted.as_str(), "its key is encrypted"),
+        ("no-key", certificate_alone, "it holds no private key"),
+        ("no-certificate", key, "it holds no certificate"),
+        (
+            "broken",
+            &format!("{certificate_alone}{broken}"),
+            "its private key is no RSA key, or broken",
+        ),
+    ] {
+        let path = azure.file(name, text);
+        let credential = AzureCredential::client_certificate(TENANT, CLIENT, &path);
+        let message = refusal(&azure, credential).await;
+        let expected = format!(
+            "Configuration: no token by client certificate: {} cannot be used as a client \
+             certificate: {expected}",
+            path.display()
+        );
+        assert!(message.starts_with(&expected), "{message}");
+    }
+    let absent = AzureCredential::client_certificate(TENANT, CLIENT, "/nowhere/client.pem");
+    let message = refusal(&azure, absent).await;
+    assert!(
+        message.contains("/nowhere/client.pem cannot be used"),
+        "{message}"
+    );
+    let path = azure.file("strange", &certificate(true));
+    let message = refusal(
+        &azure,
+        AzureCredential::client_certificate(TENANT, CLIENT, path),
+    )
+    .await;
+    assert!(
+        message.contains("(AADSTS700027): the certificate is not registered"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_federated_token_that_is_not_there_or_not_trusted_says_so() {
+    let azure = azure();
+    let path = azure.file("token", &federated_token("system:serviceaccount:other:one"));
+    let credential = AzureCredential::workload_identity(TENANT, CLIENT, path);
+    let message = refusal(&azure, credential).await;
+    assert!(
+        message.contains("(AADSTS700213): no federated identity"),
+        "{message}"
+    );
+    let credential = AzureCredential::workload_identity(TENANT, CLIENT, "/nowhere/token");
+    let message = refusal(&azure, credential).await;
+    assert!(
+        message.starts_with(
+            "Configuration: no token by workload identity: the token file /nowhere/token"
+        ),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn clock_skew_is_told() {
+    let azure = azure();
+    azure.authority.answer_first([Reply::json(
+        401,
+        &serde_json::json!({
+            "error": "invalid_client", "error_codes": [700_024],
+            "error_description": "AADSTS700024: Client assertion is not within its valid time range.",
+        }),
+    )]);
+    let path = azure.file("client.pem", &certificate(false));
+    let message = refusal(
+        &azure,
+        AzureCredential::client_certificate(TENANT, CLIENT, path),
+    )
+    .await;
+    assert!(
+        message.ends_with("the assertion is not valid now: check the clock of this machine"),
+        "{message}"
+    );
+
+    azure.vault.refuse_tokens(true);
+    let message = refusal(&azure, secret(TENANT, CLIENT, CLIENT_SECRET)).await;
+    assert_eq!(
+        message,
+        "AccessDenied: the Key Vault airflow-test.vault.azure.net does not take the token: check \
+         the tenant, and the clock of this machine"
+    );
+}
+
+#[tokio::test]
+async fn nothing_that_gives_a_token_is_a_list_of_what_was_tried() {
+    let azure = azure();
+    assert_eq!(
+        refusal_in(&azure, &[("AZURE_TENANT_ID", TENANT)]).await,
+        "Unavailable: nothing gives a token (environment: AZURE_CLIENT_ID, AZURE_CLIENT_SECRET \
+         not set; workload identity: AZURE_FEDERATED_TOKEN_FILE not set; managed identity: no \
+         answer from 127.0.0.1: Connection refused (os error 111); Azure CLI: not on PATH; Azure \
+         Developer CLI: not on PATH)"
+    );
+    let imds = format!("http://{}", azure.address);
+    let message = refusal_in(
+        &azure,
+        &[
+            ("AZURE_POD_IDENTITY_AUTHORITY_HOST", &imds),
+            ("AZURE_CLIENT_ID", "unknown"),
+        ],
+    )
+    .await;
+    assert!(
+        message.contains(
+            "managed identity: the identity with this client id (AZURE_CLIENT_ID) is not assigned"
+        ),
+        "{message}"
+    );
+    let endpoint = format!("{imds}/msi/token");
+    let message = refusal_in(
+        &azure,
+        &[
+            ("IDENTITY_ENDPOINT", &endpoint),
+            ("IDENTITY_HEADER", "wrong"),
+        ],
+    )
+    .await;
+    assert!(
+        message.starts_with("AccessDenied: nothing gives a token (")
+            && message.contains("managed identity: the metadata endpoint refuses (HTTP 401)"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_login_is_not_repeated_for_a_while() {
+    let azure = azure();
+    let vault = builder(&azure.environment(&[]))
+        .credential(secret(TENANT, CLIENT, "wrong"))
+        .build()
+        .unwrap();
+    let refusals = join_all((0..100).map(|_| variable(&vault, "colour"))).await;
+    assert!(refusals.iter().all(|refusal| refusal == &refusals[0]));
+    assert!(refusals[0].is_err());
+    assert_eq!(azure.authority.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn throttling_is_waited_for_as_the_vault_asks() {
+    let azure = azure();
+    azure.vault.answer_first([throttled(1)]);
+    let start = std::time::Instant::now();
+    assert_eq!(variable(&reader(&azure), "colour").await, blue());
+    assert!(start.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_wait_that_takes_too_long_is_not_begun() {
+    let azure = azure();
+    azure.vault.answer_first([throttled(3600)]);
+    let start = std::time::Instant::now();
+    assert_eq!(
+        variable(&reader(&azure), "colour").await,
+        Err(
+            "Unavailable: airflow-test.vault.azure.net throttles its clients, and asks to wait \
+             3600 s"
+                .to_owned()
+        )
+    );
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn errors_that_pass_are_retried_and_those_that_do_not_are_not() {
+    let azure = azure();
+    azure.vault.answer_first([
+        error(503, "ServiceUnavailable", None),
+        error(500, "InternalError", None),
+    ]);
+    assert_eq!(variable(&reader(&azure), "colour").await, blue());
+    assert_eq!(azure.vault.names_asked().len(), 3);
+
+    azure
+        .vault
+        .answer_first([error(503, "ServiceUnavailable", None)]);
+    let once = builder(&azure.environment(&Azure::principal()))
+        .max_retries(0)
+        .build();
+    assert_eq!(
+        variable(&once.unwrap(), "colour").await,
+        Err("Unavailable: the Key Vault airflow-test.vault.azure.net is not able to answer (HTTP 503)".to_owned())
+    );
+
+    azure.vault.answer_first([error(400, "BadParameter", None)]);
+    let message = variable(&reader(&azure), "colour").await.unwrap_err();
+    assert!(
+        message.starts_with(
+            "Configuration: airflow-test.vault.azure.net did not take the request (HTTP 400)"
+        ),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_403_says_what_is_in_the_way() {
+    let azure = azure();
+    for (code, expected) in [
+        (
+            "ForbiddenByRbac",
+            "this identity may not read the vault's secrets",
+        ),
+        (
+            "AccessDenied",
+            "this identity may not read the vault's secrets",
+        ),
+        (
+            "ForbiddenByFirewall",
+            "the vault's firewall does not let this machine in",
+        ),
+        (
+            "SecretDisabled",
+            "the secret, or its latest version, is disabled",
+        ),
+    ] {
+        azure
+            .vault
+            .answer_first([error(403, "Forbidden", Some(code))]);
+        let message = variable(&reader(&azure), "colour").await.unwrap_err();
+        assert!(
+            message.starts_with(&format!("AccessDenied: denied: {expected}")),
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_answer_of_key_vault_is_an_error() {
+    let azure = azure();
+    let vault = reader(&azure);
+    for body in [
+        &b"\xff{\"value\": \"MARKER\"}"[..],
+        b"{\"value\": \"\xff\"}",
+        b"<html>",
+        b"[]",
+    ] {
+        let reply = Reply {
+            status: 200,
+            headers: Vec::new(),
+            body: body.to_vec(),
+        };
+        azure.vault.answer_first([reply]);
+        assert_eq!(
+            variable(&vault, "colour").await,
+            Err("InvalidValue: the answer cannot be read: it is not UTF-8, or not one of Key Vault's".to_owned())
+        );
+    }
+    azure.vault.answer_first([Reply {
+        status: 200,
+        headers: Vec::new(),
+        body: b"{}".to_vec(),
+    }]);
+    assert_eq!(
+        variable(&vault, "colour").await,
+        Err("missing: it has no value".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_challenge_for_another_audience_gets_no_token() {
+    let azure = azure();
+    azure.vault.challenge_with("https://evil.example");
+    let message = variable(&reader(&azure), "colour").await.unwrap_err();
+    assert!(
+        message.starts_with(
+            "Configuration: airflow-test.vault.azure.net does not ask for a token as a Key Vault"
+        ),
+        "{message}"
+    );
+    assert_eq!(azure.authority.requests().len(), 0);
+
+    let trusting =
+        builder(&azure.environment(&Azure::principal())).verify_challenge_resource(false);
+    assert_eq!(variable(&trusting.build().unwrap(), "colour").await, blue());
+}
+
+#[tokio::test]
+async fn an_authority_or_a_vault_that_cannot_be_reached_is_unavailable() {
+    let azure = azure();
+    let nowhere = [("https_proxy", "http://127.0.0.1:9")];
+    let environment = azure.environment(&[&Azure::principal()[..], &nowhere[..]].concat());
+    let vault = builder(&environment).max_retries(0).build().unwrap();
+    let message = variable(&vault, "colour").await.unwrap_err();
+    assert!(
+        message.starts_with("Unavailable: no answer from airflow-test.vault.azure.net: "),
+        "{message}"
+    );
+
+    azure.authority.answer_first([Reply {
+        status: 200,
+        headers: Vec::new(),
+        body: b"<html>MARKER".to_vec(),
+    }]);
+    let message = variable(&reader(&azure), "colour").await.unwrap_err();
+    assert!(
+        message.contains("the answer of login.microsoftonline.com is not one of a token authority"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_lookup_ends_in_time() {
+    // Takes connections, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}", silent.local_addr().unwrap());
+    let environment = Environment::from_iter([("https_proxy", proxy.as_str())]);
+    let vault = builder(&environment)
+        .timeout(Duration::from_millis(200))
+        .build();
+    let message = variable(&vault.unwrap(), "colour").await.unwrap_err();
+    assert!(message.starts_with("Unavailable: "), "{message}");
+}
+
+#[tokio::test]
+async fn names_that_cannot_be_are_skipped_with_their_reason() {
+    let azure = azure();
+    let vault = reader(&azure);
+    for (key, expected) in [
+        (
+            "a.b",
+            "skipped: invalid id: the name would hold '.'; Key Vault's names hold 0-9, a-z, A-Z and '-' alone",
+        ),
+        (
+            "größe",
+            "skipped: invalid id: the name would hold 'ö'; Key Vault's names hold 0-9, a-z, A-Z and '-' alone",
+        ),
+        (
+            &"a".repeat(120),
+            "skipped: invalid id: the name would have 138 characters; Key Vault takes 127 at most",
+        ),
+    ] {
+        assert_eq!(variable(&vault, key).await, Err(expected.to_owned()));
+    }
+    let without = builder(&azure.environment(&[]))
+        .variables_prefix(None)
+        .build()
+        .unwrap();
+    assert_eq!(
+        variable(&without, "a").await,
+        Err("skipped: not configured: no prefix, path or file".to_owned())
+    );
+    assert_eq!(azure.vault.requests().len(), 0);
+    assert_eq!(vault.name(), "azure_key_vault");
+}
+
+#[tokio::test]
+async fn a_name_with_the_teams_separator_is_refused_for_teams() {
+    let azure = azure();
+    let vault = builder(&azure.environment(&Azure::principal()))
+        .multi_team(true)
+        .build()
+        .unwrap();
+    for key in ["red--colour", "red__colour", "red_-colour"] {
+        assert_eq!(
+            variable(&vault, key).await,
+            Err("skipped: refused for teams: the name would hold \"--\", which stands between a team and its ids".to_owned())
+        );
+    }
+    assert_eq!(variable(&vault, "colour").await, blue());
+}
