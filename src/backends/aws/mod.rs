@@ -33,7 +33,8 @@ mod proxy;
 mod secrets_manager;
 mod service;
 mod session;
-#[cfg(all(test, feature = "aws-secrets-manager", feature = "aws-parameter-store"))]
+#[cfg(test)]
+#[cfg(all(feature = "aws-secrets-manager", feature = "aws-parameter-store"))]
 mod tests;
 mod tls;
 mod trouble;
