@@ -267,6 +267,8 @@ impl<S: Service> Default for AwsBuilder<S> {
                 use_fips: None,
                 use_dual_stack: None,
                 ignore_configured_endpoint_urls: false,
+                #[cfg(test)]
+                recorder: None,
                 environment,
             },
             proxies: None,

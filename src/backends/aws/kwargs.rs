@@ -375,6 +375,12 @@ impl<S: Service> Taker<'_, S> {
         };
         let origin = arn;
         let mut role = AssumeRole::new(text(&origin)?.value);
+        // Shorter ones STS refuses.
+        if role.arn.chars().count() < 20 {
+            return Err(origin.error(
+                "this is no ARN of a role; one looks like arn:aws:iam::123456789012:role/reader",
+            ));
+        }
         let is_web_identity = match &method {
             None => false,
             Some(kwarg) => match kwarg.value().as_str() {

@@ -54,6 +54,10 @@ impl Sts {
             .region(Region::new(region.to_owned()))
             .retry_partition(retry_partition());
         config.set_endpoint_url(endpoint.map(str::to_owned));
+        if endpoint.is_some() {
+            // They choose among AWS's own endpoints.
+            config.set_use_fips(None).set_use_dual_stack(None);
+        }
         let action = match caller {
             Caller::Credentials(credentials) => {
                 config.set_credentials_provider(Some(credentials));
