@@ -18,6 +18,7 @@
 //!   jitter on throttling, 5xx and connection errors; the SDK's adaptive mode slows down a client
 //!   that is throttled. Many ids at once are as few calls as the service offers.
 
+mod assume_role;
 mod builder;
 mod credential;
 #[cfg(feature = "aws-secrets-manager")]
@@ -62,7 +63,8 @@ pub use self::parameter_store::ParameterStore;
 #[cfg(feature = "aws-secrets-manager")]
 pub use self::secrets_manager::SecretsManager;
 pub use self::{
-    builder::{AssumeRole, AwsBuilder, RetryMode, WebIdentityToken},
+    assume_role::{AssumeRole, WebIdentityToken},
+    builder::{AwsBuilder, RetryMode},
     service::Service,
 };
 use self::{

@@ -23,7 +23,8 @@ use reqwest::Url;
 use tokio::fs;
 
 use super::{
-    builder::{AssumeRole, Given, RetryMode},
+    assume_role::AssumeRole,
+    builder::{Given, RetryMode},
     credential::{self, StaticKeys},
     http::{self, Wire},
     service::Calls,

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use self::role::{Caller, LentRole};
 use super::{
-    builder::{AssumeRole, WebIdentityToken},
+    assume_role::{AssumeRole, WebIdentityToken},
     service::Calls,
     session::{Shared, misconfigured},
     trouble::{self, Explain},

@@ -20,7 +20,7 @@ use super::google;
 use crate::{
     Environment, Failure, FailureKind,
     backends::aws::{
-        builder::{AssumeRole, WebIdentityToken},
+        assume_role::{AssumeRole, WebIdentityToken},
         session::{SessionOptions, misconfigured, retry_partition},
         trouble::{self, Explain},
     },

@@ -209,7 +209,9 @@ fn is_told(given: &Value, expected: &Value, error: Option<&str>) -> bool {
                 || error.contains("the CA bundle false cannot be used")
         })
         // With a role, Airflow's service client knows the environment's profile, and not the given.
-        || (given["kwargs"].get("role_arn").is_some() && given["kwargs"]["profile_name"].is_string())
+        || (error.is_none()
+            && given["kwargs"].get("role_arn").is_some()
+            && given["kwargs"]["profile_name"].is_string())
         // Calls are always signed.
         || given["kwargs"]["config_kwargs"]["signature_version"] == "unsigned"
 }
