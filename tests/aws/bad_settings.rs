@@ -7,6 +7,7 @@ use crate::{PARAMETER_STORE, SECRETS_MANAGER, environment, make, outcome};
 const ORIGIN: &str = "AIRFLOW__SECRETS__BACKEND_KWARGS";
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "it is one table")]
 async fn an_argument_that_can_never_work_is_an_error_that_names_it() {
     let role = |more: Value| {
         let mut kwargs = json!({"role_arn": "arn:aws:iam::123456789012:role/r"});

@@ -35,9 +35,10 @@ async fn assert_all(backend: &Arc<dyn SecretsBackend>, keys: &[String], prefix: 
     let keys = keys.iter().map(String::as_str).collect::<Vec<_>>();
     let found = backend.get_variables(&keys, None).await;
     for (key, found) in keys.iter().zip(found) {
-        let expected = match key.ends_with('7') {
-            true => Err("missing: ".to_owned()),
-            false => Ok(format!("{prefix}/{key}")),
+        let expected = if key.ends_with('7') {
+            Err("missing: ".to_owned())
+        } else {
+            Ok(format!("{prefix}/{key}"))
         };
         assert_eq!(outcome(found), expected, "{key}");
     }

@@ -18,6 +18,7 @@
 //!   jitter on throttling, 5xx and connection errors; the SDK's adaptive mode slows down a client
 //!   that is throttled. Many ids at once are as few calls as the service offers.
 
+mod assume_role;
 mod builder;
 mod credential;
 #[cfg(feature = "aws-secrets-manager")]
@@ -33,7 +34,8 @@ mod proxy;
 mod secrets_manager;
 mod service;
 mod session;
-#[cfg(all(test, feature = "aws-secrets-manager", feature = "aws-parameter-store"))]
+#[cfg(test)]
+#[cfg(all(feature = "aws-secrets-manager", feature = "aws-parameter-store"))]
 mod tests;
 mod tls;
 mod trouble;
@@ -61,7 +63,8 @@ pub use self::parameter_store::ParameterStore;
 #[cfg(feature = "aws-secrets-manager")]
 pub use self::secrets_manager::SecretsManager;
 pub use self::{
-    builder::{AssumeRole, AwsBuilder, RetryMode, WebIdentityToken},
+    assume_role::{AssumeRole, WebIdentityToken},
+    builder::{AwsBuilder, RetryMode},
     service::Service,
 };
 use self::{

@@ -43,9 +43,10 @@ impl Proxies {
 /// What is wrong with it.
 pub(super) fn parse(proxy: &str) -> Result<Url, &'static str> {
     let wrong = "a proxy's URL must look like http://proxy.example.com:3128";
-    let url = match proxy.contains("://") {
-        true => Url::parse(proxy),
-        false => Url::parse(&format!("http://{proxy}")),
+    let url = if proxy.contains("://") {
+        Url::parse(proxy)
+    } else {
+        Url::parse(&format!("http://{proxy}"))
     };
     url.ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())

@@ -23,7 +23,8 @@ use reqwest::Url;
 use tokio::fs;
 
 use super::{
-    builder::{AssumeRole, Given, RetryMode},
+    assume_role::AssumeRole,
+    builder::{Given, RetryMode},
     credential::{self, StaticKeys},
     http::{self, Wire},
     service::Calls,
@@ -57,6 +58,9 @@ pub(super) struct SessionOptions {
     pub(super) use_fips: Option<bool>,
     pub(super) use_dual_stack: Option<bool>,
     pub(super) ignore_configured_endpoint_urls: bool,
+    /// Takes the place of the network.
+    #[cfg(test)]
+    pub(super) recorder: Option<aws_smithy_runtime_api::client::http::SharedHttpClient>,
 }
 
 /// What a client is made from.
@@ -100,6 +104,11 @@ pub(super) async fn connect<S: Calls>(options: &SessionOptions) -> Result<Sessio
             http::client(&wire, tls::config(&trust, certificate).await?)?
         }
     };
+    #[cfg(test)]
+    let (credentials_http, http_client) = match &options.recorder {
+        Some(recorder) => (recorder.clone(), recorder.clone()),
+        None => (credentials_http, http_client),
+    };
     let mut sdk = SdkConfig::builder()
         .region(Region::new(region.clone()))
         .retry_config(shared.retry_config()?)
@@ -126,6 +135,10 @@ pub(super) async fn connect<S: Calls>(options: &SessionOptions) -> Result<Sessio
     let credentials = credential::provider::<S>(&shared, &sdk, &region)?;
     let mut sdk = sdk.into_builder().credentials_provider(credentials);
     sdk.set_http_client(Some(http_client));
+    if endpoint_url.is_some() {
+        // They choose among AWS's own endpoints.
+        sdk.set_use_fips(None).set_use_dual_stack(None);
+    }
     let whom = match &endpoint_url {
         Some(url) => format!("{} at {}", S::SERVICE_ID, shown(url)),
         None => format!("{} in {region}", S::SERVICE_ID),
@@ -272,15 +285,17 @@ impl<'o> Shared<'o> {
         if is_ignored {
             return Ok(None);
         }
+        // As variables and profiles have it.
+        let name = service_id.to_lowercase().replace(' ', "_");
         let configured = EnvConfigValue::new()
             .env("AWS_ENDPOINT_URL")
             .profile("endpoint_url")
-            .service_id(service_id);
+            .service_id(&name);
         let Some((url, _)) = configured.load(&self.env, Some(&self.profiles)) else {
             return Ok(None);
         };
         check_endpoint(&url).map_err(|why| {
-            let variable = service_id.to_uppercase().replace(' ', "_");
+            let variable = name.to_uppercase();
             misconfigured(format!(
                 "the endpoint for {service_id} (AWS_ENDPOINT_URL_{variable} or AWS_ENDPOINT_URL in \
                  the environment, or endpoint_url in the AWS profile): {why}"
@@ -367,7 +382,8 @@ fn named_profile(options: &SessionOptions) -> Option<Given<String>> {
         .or_else(|| variable("AWS_PROFILE"))
 }
 
-/// The text of one of AWS's two files; one that is not there is empty.
+/// The text of one of AWS's two files; one that is not there is empty. A session's token may have
+/// boto3's older name in it, which the SDK does not read.
 async fn profile_file(
     environment: &Environment,
     variable: &str,
@@ -386,6 +402,7 @@ async fn profile_file(
     };
     match fs::read(&path).await {
         Ok(bytes) => String::from_utf8(bytes)
+            .map(|text| text.replace("\naws_security_token", "\naws_session_token"))
             .map_err(|_| misconfigured(format!("{} is no UTF-8 text", path.display()))),
         Err(_) => Ok(String::new()),
     }

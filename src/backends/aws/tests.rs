@@ -11,6 +11,8 @@ use crate::{
     Secret,
 };
 
+mod settings;
+
 fn cases(topic: &str) -> Vec<Value> {
     let root = env!("CARGO_MANIFEST_DIR");
     let corpus = std::fs::read_to_string(format!("{root}/tests/conformance/aws_{topic}.jsonl"));

@@ -34,7 +34,7 @@ pub(super) enum Trouble {
 /// A service's error.
 #[derive(Debug)]
 pub(super) struct Code {
-    code: String,
+    name: String,
     status: u16,
     /// Whether it is about an encryption key.
     is_about_key: bool,
@@ -47,7 +47,7 @@ impl Code {
         let code = code.rsplit('#').next().unwrap_or_default();
         let code = code.split(':').next().unwrap_or_default();
         Self {
-            code: code.to_owned(),
+            name: code.to_owned(),
             status: 0,
             is_about_key: message.is_some_and(|message| {
                 message.contains("KMS")
@@ -62,7 +62,7 @@ impl Trouble {
     /// The service's name for it.
     pub(super) fn code(&self) -> Option<&str> {
         match self {
-            Self::Service(Code { code, .. }) => Some(code),
+            Self::Service(Code { name, .. }) => Some(name),
             _ => None,
         }
     }
@@ -196,7 +196,7 @@ impl Explain {
     fn service_failure(&self, code: &Code) -> Failure {
         let Self { whom, action, .. } = self;
         let denied = |message: String| Failure::new(FailureKind::AccessDenied, message);
-        match code.code.as_str() {
+        match code.name.as_str() {
             _ if is_throttling(code) => unavailable(format!(
                 "{whom} throttles: there were too many requests, and the retries were too"
             )),
@@ -225,11 +225,11 @@ impl Explain {
 /// In parentheses, where it looks like a name.
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_name = self.code.len() <= 64
-            && !self.code.is_empty()
-            && self.code.chars().all(|c| c.is_ascii_alphabetic());
+        let is_name = self.name.len() <= 64
+            && !self.name.is_empty()
+            && self.name.chars().all(|c| c.is_ascii_alphabetic());
         if is_name {
-            write!(f, " ({})", self.code)
+            write!(f, " ({})", self.name)
         } else {
             write!(f, " ({})", self.status)
         }
@@ -242,14 +242,14 @@ fn unavailable(message: String) -> Failure {
 
 fn is_denial(code: &Code) -> bool {
     matches!(
-        code.code.as_str(),
+        code.name.as_str(),
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized"
     )
 }
 
 fn is_unknown_caller(code: &Code) -> bool {
     matches!(
-        code.code.as_str(),
+        code.name.as_str(),
         "UnrecognizedClientException"
             | "InvalidClientTokenId"
             | "InvalidSignatureException"
@@ -269,7 +269,7 @@ fn is_unknown_caller(code: &Code) -> bool {
 fn is_throttling(code: &Code) -> bool {
     code.status == 429
         || matches!(
-            code.code.as_str(),
+            code.name.as_str(),
             "Throttling"
                 | "ThrottlingException"
                 | "ThrottledException"

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use self::role::{Caller, LentRole};
 use super::{
-    builder::{AssumeRole, WebIdentityToken},
+    assume_role::{AssumeRole, WebIdentityToken},
     service::Calls,
     session::{Shared, misconfigured},
     trouble::{self, Explain},
@@ -171,6 +171,10 @@ fn web_identity(
         return Ok(None);
     };
     let Some(arn) = shared.variable("AWS_ROLE_ARN") else {
+        if shared.variable("AWS_ACCESS_KEY_ID").is_some() {
+            // Those keys come first.
+            return Ok(None);
+        }
         return Err(misconfigured(
             "AWS_WEB_IDENTITY_TOKEN_FILE is set in the environment, but not AWS_ROLE_ARN",
         ));

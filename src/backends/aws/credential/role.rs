@@ -20,7 +20,7 @@ use super::google;
 use crate::{
     Environment, Failure, FailureKind,
     backends::aws::{
-        builder::{AssumeRole, WebIdentityToken},
+        assume_role::{AssumeRole, WebIdentityToken},
         session::{SessionOptions, misconfigured, retry_partition},
         trouble::{self, Explain},
     },
@@ -54,6 +54,10 @@ impl Sts {
             .region(Region::new(region.to_owned()))
             .retry_partition(retry_partition());
         config.set_endpoint_url(endpoint.map(str::to_owned));
+        if endpoint.is_some() {
+            // They choose among AWS's own endpoints.
+            config.set_use_fips(None).set_use_dual_stack(None);
+        }
         let action = match caller {
             Caller::Credentials(credentials) => {
                 config.set_credentials_provider(Some(credentials));
