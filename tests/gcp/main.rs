@@ -13,6 +13,7 @@
 #[allow(dead_code)]
 #[path = "../support"]
 mod support {
+    pub(crate) mod authority;
     pub(crate) mod drongo;
     pub(crate) mod google;
     pub(crate) mod process;
