@@ -10,7 +10,8 @@ use crate::{
         authority,
         google::{payload, payload_with_sum, refusal},
         process::{Process, free_port, tool, until},
-        wire::{Answer, Queued, Served},
+        served::Served,
+        wire::{Answer, Queued},
     },
     variable,
 };

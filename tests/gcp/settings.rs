@@ -10,7 +10,7 @@ use crate::{
     Environment,
     support::{
         google::{key_file, payload, private_key, verified_claims},
-        wire::Served,
+        served::Served,
     },
 };
 
