@@ -11,12 +11,9 @@ use google_cloud_auth::{
     errors::CredentialsError,
 };
 use google_cloud_gax::{
-    error::Error,
     exponential_backoff::{ExponentialBackoff, ExponentialBackoffBuilder},
-    retry_policy::RetryPolicy,
-    retry_result::RetryResult,
-    retry_state::RetryState,
-    retry_throttler::RetryThrottler,
+    retry_policy::{Aip194Strict, RetryPolicyExt as _},
+    retry_throttler::CircuitBreaker,
 };
 use serde_json::{Value, json};
 
@@ -59,8 +56,11 @@ pub(in crate::backends::gcp) struct Impersonation {
 macro_rules! configured {
     ($builder:expr, $identity:expr, $scopes:expr, $quota_project:expr) => {{
         let builder = $builder
-            .with_retry_policy(TokenRetries($identity.max_retries))
-            .with_retry_throttler(NoThrottle)
+            .with_retry_policy(
+                Aip194Strict.with_attempt_limit($identity.max_retries.saturating_add(1)),
+            )
+            // Lets every retry through: the limit above is all there is.
+            .with_retry_throttler(CircuitBreaker::clamp(1, 0, 0))
             .with_backoff_policy(pauses());
         let builder = match $scopes {
             Some(scopes) => builder.with_scopes(scopes),
@@ -194,38 +194,4 @@ fn pauses() -> ExponentialBackoff {
         .with_initial_delay(Duration::from_millis(100))
         .with_maximum_delay(Duration::from_secs(2))
         .clamp()
-}
-
-/// Repeats a request for a token while its trouble may pass.
-#[derive(Debug, Clone)]
-struct TokenRetries(u32);
-
-impl RetryPolicy for TokenRetries {
-    fn on_error(&self, state: &RetryState, error: Error) -> RetryResult {
-        let source = std::error::Error::source(&error);
-        let may_pass = source
-            .and_then(|source| source.downcast_ref::<CredentialsError>())
-            .is_some_and(CredentialsError::is_transient);
-        if !may_pass {
-            RetryResult::Permanent(error)
-        } else if state.attempt_count > self.0 {
-            RetryResult::Exhausted(error)
-        } else {
-            RetryResult::Continue(error)
-        }
-    }
-}
-
-/// Lets every retry through: how many there are is for the policy to say.
-#[derive(Debug, Clone)]
-pub(in crate::backends::gcp) struct NoThrottle;
-
-impl RetryThrottler for NoThrottle {
-    fn throttle_retry_attempt(&self) -> bool {
-        false
-    }
-
-    fn on_retry_failure(&mut self, _: &RetryResult) {}
-
-    fn on_success(&mut self) {}
 }
