@@ -18,6 +18,7 @@
 #[path = "../tests/support"]
 mod support {
     pub(crate) mod google;
+    pub(crate) mod served;
     pub(crate) mod wire;
 }
 
@@ -35,7 +36,7 @@ use google_cloud_auth::credentials::service_account;
 use google_cloud_secretmanager_v1::client::SecretManagerService;
 use support::{
     google::{key_file, payload},
-    wire::Served,
+    served::Served,
 };
 
 #[derive(Default)]

@@ -12,7 +12,7 @@ use crate::{
     support::{
         google::{private_key, refusal},
         process::tool,
-        wire::Served,
+        served::Served,
     },
 };
 

@@ -15,7 +15,8 @@ use crate::{
     Environment, SecretsBackend, outcome,
     support::{
         google::{ACCOUNT, bearer, key_file, payload, refusal, token, verified_claims},
-        wire::{Answer, Request, Served},
+        served::Served,
+        wire::{Answer, Request},
     },
     variable,
 };

@@ -13,9 +13,11 @@
 #[allow(dead_code)]
 #[path = "../support"]
 mod support {
+    pub(crate) mod authority;
     pub(crate) mod drongo;
     pub(crate) mod google;
     pub(crate) mod process;
+    pub(crate) mod served;
     pub(crate) mod wire;
 }
 

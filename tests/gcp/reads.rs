@@ -5,11 +5,7 @@ use serde_json::json;
 
 use crate::{
     Environment, SecretsBackend, outcome, secret_manager,
-    support::{
-        drongo::Drongo,
-        google::payload,
-        wire::{CountingProxy, Served},
-    },
+    support::{drongo::Drongo, google::payload, served::Served, wire::CountingProxy},
     variable,
 };
 

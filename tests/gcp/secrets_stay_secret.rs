@@ -15,7 +15,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::{
     support::{
         google::{key_file, payload, private_key, refusal, token},
-        wire::{Answer, Queued, Served},
+        served::Served,
+        wire::{Answer, Queued},
     },
     variable,
 };

@@ -10,7 +10,7 @@ use crate::{
     Environment,
     support::{
         google::{key_file, payload, private_key, verified_claims},
-        wire::Served,
+        served::Served,
     },
 };
 
@@ -399,7 +399,29 @@ fn an_endpoint_is_a_url_of_a_host_and_no_more() {
             .credentials(GcpCredentials::anonymous())
             .build();
         let error = built.unwrap_err();
-        assert_eq!(error.setting(), "endpoint");
+        assert_eq!(error.setting(), "endpoint", "{endpoint}");
         assert!(!error.to_string().contains("password"), "{error}");
     }
+}
+
+#[test]
+fn an_endpoint_for_impersonation_that_nobody_would_ask_is_refused() {
+    let key = || GcpCredentials::key(key_file().to_string());
+    let account = ["a@q.iam.gserviceaccount.com"];
+    let builder = || {
+        CloudSecretManagerBackend::builder()
+            .project_id("p")
+            .iam_credentials_endpoint("https://iam.example.com")
+    };
+    let anonymous = builder().credentials(GcpCredentials::anonymous());
+    for builder in [
+        builder().credentials(key()),
+        anonymous.impersonation_chain(account),
+        builder().impersonation_chain(account),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.setting(), "iam_credentials_endpoint");
+    }
+    let used = builder().credentials(key()).impersonation_chain(account);
+    assert!(used.build().is_ok());
 }

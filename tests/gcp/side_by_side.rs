@@ -16,7 +16,7 @@ use crate::{
         drongo::Drongo,
         google::{key_file, payload, refusal},
         process::tool,
-        wire::Served,
+        served::Served,
     },
 };
 

@@ -60,7 +60,7 @@ impl Seen {
         self.0.lock().unwrap().clear();
     }
 
-    fn push(&self, request: Request) {
+    pub(crate) fn push(&self, request: Request) {
         self.0.lock().unwrap().push(request);
     }
 }
@@ -121,12 +121,12 @@ async fn pass_on(client: TcpStream, upstream: String, seen: Seen) {
 
 /// Cuts a stream into requests.
 #[derive(Default)]
-struct Reader {
+pub(crate) struct Reader {
     buffer: Vec<u8>,
 }
 
 impl Reader {
-    async fn next(
+    pub(crate) async fn next(
         &mut self,
         stream: &mut (impl AsyncReadExt + Unpin),
     ) -> Option<(Request, Vec<u8>)> {
@@ -192,7 +192,7 @@ impl Answer {
         self
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Self {
             status,
             headers,
@@ -241,38 +241,6 @@ impl Queued {
             }
         });
         server
-    }
-}
-
-/// Gives the answer that a function has for each request.
-#[derive(Debug)]
-pub(crate) struct Served {
-    pub(crate) url: String,
-    pub(crate) seen: Seen,
-}
-
-impl Served {
-    pub(crate) async fn by(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let seen = Seen::default();
-        let (noted, answer) = (seen.clone(), Arc::new(answer));
-        tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                let (noted, answer) = (noted.clone(), Arc::clone(&answer));
-                tokio::spawn(async move {
-                    let mut reader = Reader::default();
-                    while let Some((request, _)) = reader.next(&mut client).await {
-                        noted.push(request.clone());
-                        let text = answer(&request).text();
-                        if client.write_all(text.as_bytes()).await.is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        Self { url, seen }
     }
 }
 

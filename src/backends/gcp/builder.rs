@@ -211,7 +211,8 @@ impl CloudSecretManagerBuilder {
 
     /// Where Secret Manager is, such as `https://secretmanager.europe-west1.rep.googleapis.com`.
     /// Default: `https://secretmanager.googleapis.com`, or that of the universe domain. With it,
-    /// `SECRET_MANAGER_EMULATOR_HOST` is not read.
+    /// `SECRET_MANAGER_EMULATOR_HOST` is not read. Over `http://` the token can be read by all who
+    /// are in between.
     #[must_use]
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoint = Some(Given::from_code("endpoint", url.into().into()));
@@ -275,6 +276,7 @@ impl CloudSecretManagerBuilder {
         let emulator = self.emulator()?;
         let impersonation = self.impersonation()?;
         let source = source::read(&self.credentials, &self.environment, emulator.is_some())?;
+        self.check_iam_credentials_endpoint(impersonation.as_ref(), &source)?;
         let project = self.project(impersonation.as_ref(), &source)?;
         let mut identity = Identity {
             source,
@@ -372,6 +374,23 @@ impl CloudSecretManagerBuilder {
             delegates: delegates.to_vec(),
             endpoint: endpoint.transpose()?,
         }))
+    }
+
+    /// Google's library takes another endpoint only along with a file.
+    fn check_iam_credentials_endpoint(
+        &self,
+        impersonation: Option<&Impersonation>,
+        source: &Source,
+    ) -> Result<(), ConfigurationError> {
+        let is_used = impersonation.is_some()
+            && matches!(source, Source::File(file) if file.may_be_impersonated_from());
+        match &self.iam_credentials_endpoint {
+            Some(given) if !is_used => Err(given.error(
+                "is for an impersonation_chain that starts with credentials from a file, which is \
+                 not itself of type impersonated_service_account",
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn project(

@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     answer::{self, Reading, Trouble},
     credential::{
-        identity::{Identity, NoThrottle, Source},
+        identity::{Identity, Source},
         renewing::Renewing,
     },
     project::Project,
@@ -179,7 +179,6 @@ impl Client {
         let builder = SecretManagerService::builder()
             .with_credentials(credentials)
             .with_retry_policy(NeverRetry)
-            .with_retry_throttler(NoThrottle)
             .with_attempt_timeout(settings.attempt_timeout);
         let endpoint = settings.endpoint.iter();
         let builder = endpoint.fold(builder, ClientBuilder::with_endpoint);

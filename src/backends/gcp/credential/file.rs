@@ -10,7 +10,7 @@ use crate::Secret;
 
 /// The types of file that are understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum FileType {
+pub(in crate::backends::gcp) enum FileType {
     ServiceAccount,
     AuthorizedUser,
     ExternalAccount,
@@ -19,7 +19,7 @@ pub(in super::super) enum FileType {
 
 /// How a file came to be read, which decides what else Google's library reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Role {
+pub(in crate::backends::gcp) enum Role {
     /// As the key of a service account, and nothing else.
     Key,
     /// As a file of any type.
@@ -30,14 +30,14 @@ pub(in super::super) enum Role {
 
 /// A credential file that has all that its type needs.
 #[derive(Debug, Clone)]
-pub(in super::super) struct CredentialFile {
-    pub(in super::super) file_type: FileType,
-    pub(in super::super) role: Role,
-    pub(in super::super) project: Option<String>,
-    pub(in super::super) universe_domain: Option<String>,
-    pub(in super::super) quota_project: Option<String>,
+pub(in crate::backends::gcp) struct CredentialFile {
+    pub(in crate::backends::gcp) file_type: FileType,
+    pub(in crate::backends::gcp) role: Role,
+    pub(in crate::backends::gcp) project: Option<String>,
+    pub(in crate::backends::gcp) universe_domain: Option<String>,
+    pub(in crate::backends::gcp) quota_project: Option<String>,
     /// The number of the project that a workload identity pool is in.
-    pub(in super::super) pool_project: Option<String>,
+    pub(in crate::backends::gcp) pool_project: Option<String>,
     /// The whole of it, as JSON.
     document: Secret,
 }
@@ -53,7 +53,7 @@ impl CredentialFile {
     ///
     /// # Errors
     /// With what is wrong with it, and nothing of what it holds.
-    pub(in super::super) fn at(path: &Path, role: Role) -> Result<Self, String> {
+    pub(in crate::backends::gcp) fn at(path: &Path, role: Role) -> Result<Self, String> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| format!("{} cannot be read: {}", path.display(), error.kind()))?;
         Self::parse(&text, role).map_err(|why| format!("{} {why}", path.display()))
@@ -63,7 +63,7 @@ impl CredentialFile {
     ///
     /// # Errors
     /// With what is wrong with it, and nothing of what it holds.
-    pub(in super::super) fn parse(text: &str, role: Role) -> Result<Self, String> {
+    pub(in crate::backends::gcp) fn parse(text: &str, role: Role) -> Result<Self, String> {
         // The error of the parser would hold a piece of the text.
         match serde_json::from_str(text) {
             Ok(Value::Object(fields)) => Self::new(fields, role),
@@ -99,8 +99,13 @@ impl CredentialFile {
         })
     }
 
+    /// Whether Google's library takes the file itself as what impersonates.
+    pub(in crate::backends::gcp) fn may_be_impersonated_from(&self) -> bool {
+        self.file_type != FileType::ImpersonatedServiceAccount
+    }
+
     /// All that the file holds.
-    pub(in super::super) fn document(&self) -> Value {
+    pub(in crate::backends::gcp) fn document(&self) -> Value {
         serde_json::from_str(self.document.expose()).unwrap_or_default()
     }
 }

@@ -4,42 +4,39 @@ use std::time::Duration;
 
 use google_cloud_auth::{
     credentials::{
-        Credentials, anonymous, external_account, impersonated, mds, service_account, user_account,
+        Credentials, anonymous, external_account, impersonated, mds,
+        service_account::{self, AccessSpecifier},
+        user_account,
     },
     errors::CredentialsError,
 };
 use google_cloud_gax::{
-    error::Error,
     exponential_backoff::{ExponentialBackoff, ExponentialBackoffBuilder},
-    retry_policy::RetryPolicy,
-    retry_result::RetryResult,
-    retry_state::RetryState,
-    retry_throttler::RetryThrottler,
+    retry_policy::{Aip194Strict, RetryPolicyExt as _},
+    retry_throttler::CircuitBreaker,
 };
 use serde_json::{Value, json};
 
-use super::{
-    super::metadata::MetadataServer,
-    file::{CredentialFile, FileType, Role},
-};
+use super::file::{CredentialFile, FileType, Role};
+use crate::backends::gcp::metadata::MetadataServer;
 
 const DEFAULT_UNIVERSE: &str = "googleapis.com";
 
 /// Who we are, with all that it takes to become it.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Identity {
-    pub(in super::super) source: Source,
+pub(in crate::backends::gcp) struct Identity {
+    pub(in crate::backends::gcp) source: Source,
     /// `None` is for Google's default.
-    pub(in super::super) scopes: Option<Vec<String>>,
-    pub(in super::super) impersonation: Option<Impersonation>,
+    pub(in crate::backends::gcp) scopes: Option<Vec<String>>,
+    pub(in crate::backends::gcp) impersonation: Option<Impersonation>,
     /// `GOOGLE_CLOUD_QUOTA_PROJECT`.
-    pub(in super::super) quota_project: Option<String>,
-    pub(in super::super) max_retries: u32,
+    pub(in crate::backends::gcp) quota_project: Option<String>,
+    pub(in crate::backends::gcp) max_retries: u32,
 }
 
 /// Where the first token comes from.
 #[derive(Debug, Clone)]
-pub(in super::super) enum Source {
+pub(in crate::backends::gcp) enum Source {
     Anonymous,
     MetadataServer(MetadataServer),
     File(Box<CredentialFile>),
@@ -47,22 +44,30 @@ pub(in super::super) enum Source {
 
 /// Whom to become, and who vouches for whom on the way there.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Impersonation {
-    pub(in super::super) principal: String,
-    pub(in super::super) delegates: Vec<String>,
+pub(in crate::backends::gcp) struct Impersonation {
+    pub(in crate::backends::gcp) principal: String,
+    pub(in crate::backends::gcp) delegates: Vec<String>,
     /// Where tokens are asked for; `None` is for Google's own.
-    pub(in super::super) endpoint: Option<String>,
+    pub(in crate::backends::gcp) endpoint: Option<String>,
 }
 
-/// Sets what all builders of Google's library have in common.
-macro_rules! with_policies {
-    ($builder:expr, $identity:expr, $scopes:expr) => {{
+/// Sets what all builders of Google's library have in common but that of a service account's key,
+/// which asks nobody for its token.
+macro_rules! configured {
+    ($builder:expr, $identity:expr, $scopes:expr, $quota_project:expr) => {{
         let builder = $builder
-            .with_retry_policy(TokenRetries($identity.max_retries))
-            .with_retry_throttler(NoThrottle)
+            .with_retry_policy(
+                Aip194Strict.with_attempt_limit($identity.max_retries.saturating_add(1)),
+            )
+            // Lets every retry through: the limit above is all there is.
+            .with_retry_throttler(CircuitBreaker::clamp(1, 0, 0))
             .with_backoff_policy(pauses());
-        match $scopes {
+        let builder = match $scopes {
             Some(scopes) => builder.with_scopes(scopes),
+            None => builder,
+        };
+        match $quota_project {
+            Some(project) => builder.with_quota_project_id(project),
             None => builder,
         }
     }};
@@ -74,7 +79,7 @@ impl Identity {
     /// # Errors
     /// When Google's library does not take what is configured; its own words, which may hold a
     /// secret, are left out.
-    pub(in super::super) fn credentials(&self) -> Result<Credentials, CredentialsError> {
+    pub(in crate::backends::gcp) fn credentials(&self) -> Result<Credentials, CredentialsError> {
         match &self.impersonation {
             Some(impersonation) => self.impersonated(impersonation),
             None => self.source_credentials(self.scopes.clone()),
@@ -82,7 +87,7 @@ impl Identity {
     }
 
     /// The universe that a file says it belongs to.
-    pub(in super::super) fn universe_domain(&self) -> Option<&str> {
+    pub(in crate::backends::gcp) fn universe_domain(&self) -> Option<&str> {
         match &self.source {
             Source::File(file) => file.universe_domain.as_deref(),
             Source::Anonymous | Source::MetadataServer(_) => None,
@@ -97,55 +102,43 @@ impl Identity {
             Source::Anonymous => return Ok(anonymous::Builder::new().build()),
             Source::MetadataServer(server) => {
                 let builder = mds::Builder::default().with_endpoint(server.url());
-                let builder = with_policies!(builder, self, scopes);
-                let quota = self.quota_project.iter();
-                let builder = quota.fold(builder, mds::Builder::with_quota_project_id);
+                let builder = configured!(builder, self, scopes, self.quota_project.as_ref());
                 return builder.build().map_err(|_| refused());
             }
             Source::File(file) => file,
         };
         let document = file.document();
         // A key by itself pays from its own project, whatever the environment says.
-        let from_environment = self
-            .quota_project
-            .as_ref()
-            .filter(|_| file.role != Role::Key);
-        let quota = from_environment.or(file.quota_project.as_ref());
+        let of_environment = self.quota_project.as_ref();
+        let of_environment = of_environment.filter(|_| file.role != Role::Key);
+        let quota = of_environment.or(file.quota_project.as_ref());
         let built = match file.file_type {
             FileType::ServiceAccount => {
                 let builder = service_account::Builder::new(document);
-                let builder = quota
-                    .iter()
-                    .fold(builder, |b, q| b.with_quota_project_id(*q));
-                let scopes = scopes.map(service_account::AccessSpecifier::from_scopes);
-                scopes
-                    .into_iter()
-                    .fold(builder, service_account::Builder::with_access_specifier)
-                    .build()
+                let builder = match scopes.map(AccessSpecifier::from_scopes) {
+                    Some(scopes) => builder.with_access_specifier(scopes),
+                    None => builder,
+                };
+                match quota {
+                    Some(project) => builder.with_quota_project_id(project),
+                    None => builder,
+                }
+                .build()
             }
             FileType::AuthorizedUser => {
                 // What the user agreed to cannot be changed by a default.
                 let scopes = scopes.filter(|_| file.role == Role::Config);
-                let builder = with_policies!(user_account::Builder::new(document), self, scopes);
-                quota
-                    .iter()
-                    .fold(builder, |b, q| b.with_quota_project_id(*q))
-                    .build()
+                configured!(user_account::Builder::new(document), self, scopes, quota).build()
             }
-            FileType::ExternalAccount => {
-                let builder = external_account::Builder::new(document);
-                let builder = with_policies!(builder, self, scopes);
+            FileType::ExternalAccount => configured!(
+                external_account::Builder::new(document),
+                self,
+                scopes,
                 quota
-                    .iter()
-                    .fold(builder, |b, q| b.with_quota_project_id(*q))
-                    .build()
-            }
+            )
+            .build(),
             FileType::ImpersonatedServiceAccount => {
-                let builder = with_policies!(impersonated::Builder::new(document), self, scopes);
-                quota
-                    .iter()
-                    .fold(builder, |b, q| b.with_quota_project_id(*q))
-                    .build()
+                configured!(impersonated::Builder::new(document), self, scopes, quota).build()
             }
         };
         built.map_err(|_| refused())
@@ -154,7 +147,7 @@ impl Identity {
     fn impersonated(&self, to: &Impersonation) -> Result<Credentials, CredentialsError> {
         let builder = match &self.source {
             // Only so can the library be told another endpoint.
-            Source::File(file) if file.file_type != FileType::ImpersonatedServiceAccount => {
+            Source::File(file) if file.may_be_impersonated_from() => {
                 impersonated::Builder::new(self.impersonation_document(to, &file.document()))
             }
             _ => {
@@ -168,7 +161,8 @@ impl Identity {
                 }
             }
         };
-        with_policies!(builder, self, self.scopes.clone())
+        let scopes = self.scopes.clone();
+        configured!(builder, self, scopes, None::<&String>)
             .build()
             .map_err(|_| refused())
     }
@@ -200,38 +194,4 @@ fn pauses() -> ExponentialBackoff {
         .with_initial_delay(Duration::from_millis(100))
         .with_maximum_delay(Duration::from_secs(2))
         .clamp()
-}
-
-/// Repeats a request for a token while its trouble may pass.
-#[derive(Debug, Clone)]
-struct TokenRetries(u32);
-
-impl RetryPolicy for TokenRetries {
-    fn on_error(&self, state: &RetryState, error: Error) -> RetryResult {
-        let source = std::error::Error::source(&error);
-        let may_pass = source
-            .and_then(|source| source.downcast_ref::<CredentialsError>())
-            .is_some_and(CredentialsError::is_transient);
-        if !may_pass {
-            RetryResult::Permanent(error)
-        } else if state.attempt_count > self.0 {
-            RetryResult::Exhausted(error)
-        } else {
-            RetryResult::Continue(error)
-        }
-    }
-}
-
-/// Lets every retry through: how many there are is for the policy to say.
-#[derive(Debug, Clone)]
-pub(in super::super) struct NoThrottle;
-
-impl RetryThrottler for NoThrottle {
-    fn throttle_retry_attempt(&self) -> bool {
-        false
-    }
-
-    fn on_retry_failure(&mut self, _: &RetryResult) {}
-
-    fn on_success(&mut self) {}
 }

@@ -21,7 +21,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Credentials that are made anew some time after they failed.
 #[derive(Debug)]
-pub(in super::super) struct Renewing {
+pub(in crate::backends::gcp) struct Renewing {
     identity: Identity,
     state: Mutex<State>,
 }
@@ -41,7 +41,7 @@ impl Renewing {
     ///
     /// # Errors
     /// When Google's library does not take them.
-    pub(in super::super) fn new(identity: Identity) -> Result<Self, CredentialsError> {
+    pub(in crate::backends::gcp) fn new(identity: Identity) -> Result<Self, CredentialsError> {
         let state = State {
             current: identity.credentials()?,
             generation: 0,

@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    super::{
-        builder::{Given, non_empty},
-        metadata::MetadataServer,
-    },
     GcpCredentials, Given as GivenCredentials,
     file::{CredentialFile, Role},
     identity::Source,
 };
-use crate::{ConfigurationError, Environment};
+use crate::{
+    ConfigurationError, Environment,
+    backends::gcp::{
+        builder::{Given, non_empty},
+        metadata::MetadataServer,
+    },
+};
 
 const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
@@ -19,7 +21,7 @@ const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 ///
 /// # Errors
 /// When a file is not good, or there is nothing at all.
-pub(in super::super) fn read(
+pub(in crate::backends::gcp) fn read(
     given: &Given<GcpCredentials>,
     environment: &Environment,
     is_emulated: bool,
