@@ -208,3 +208,22 @@ async fn a_token_that_ends_soon_or_is_refused_is_replaced() {
     azure.authority.token_life(3600);
     assert_eq!(variable(&vault, "colour").await, blue());
 }
+
+#[tokio::test]
+async fn a_refused_token_is_replaced_once_it_is_not_new_any_more() {
+    let azure = azure();
+    let vault = crate::reader(&azure);
+    assert_eq!(variable(&vault, "colour").await, blue());
+    azure.vault.revoke_tokens();
+    let refused = variable(&vault, "colour").await.unwrap_err();
+    assert!(refused.starts_with("AccessDenied: "), "{refused}");
+    assert_eq!(azure.authority.tokens_given(), 1);
+
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(31)).await;
+    tokio::time::resume();
+    // A second token of the same second is the same text, unless it lives longer.
+    azure.authority.token_life(3000);
+    assert_eq!(variable(&vault, "colour").await, blue());
+    assert_eq!(azure.authority.tokens_given(), 2);
+}
