@@ -86,7 +86,11 @@ impl TokenCredential for OneToken {
 
 fn bare_sdk(azure: &Azure) -> SecretClient {
     let ca = std::fs::read(azure.ca()).unwrap();
+    // As the SDK makes its own.
     let http = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(20))
+        .read_timeout(Duration::from_secs(60))
+        .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .proxy(reqwest::Proxy::https(format!("http://{}", azure.address)).unwrap())
         .tls_certs_only(reqwest::Certificate::from_pem_bundle(&ca).unwrap())
