@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use crate::{
     builder,
     support::{
+        https::Reply,
         key_vault::Azure,
         token_authority::{
             CLIENT, CLIENT_SECRET, IDENTITY_HEADER, SUBJECT, TENANT, USER_ASSIGNED, certificate,
@@ -118,8 +119,43 @@ async fn imds_gives_a_token_for_its_header() {
     assert_eq!(lookup(&azure, &user_assigned).await, blue());
 }
 
+#[tokio::test]
+async fn a_metadata_service_that_is_busy_is_asked_again() {
+    let azure = azure();
+    let busy = |status| Reply::json(status, &serde_json::json!({"error": "MARKER"}));
+    azure
+        .authority
+        .answer_first([busy(429), busy(410), busy(500)]);
+    let imds = format!("http://{}", azure.address);
+    let variables = [("AZURE_POD_IDENTITY_AUTHORITY_HOST", imds.as_str())];
+    assert_eq!(lookup(&azure, &variables).await, blue());
+    assert_eq!(azure.authority.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn the_authority_is_the_one_that_is_named() {
+    let azure = azure();
+    let principal = azure.environment(&Azure::principal());
+    let host = "login.microsoftonline.com";
+    for named in [host, &format!("https://{host}/")] {
+        let vault = builder(&principal).authority_host(named).build().unwrap();
+        assert_eq!(variable(&vault, "colour").await, blue(), "{named}");
+    }
+    let elsewhere = "elsewhere.vault.azure.net";
+    let from_code = builder(&principal).authority_host(elsewhere).build();
+    let message = variable(&from_code.unwrap(), "colour").await.unwrap_err();
+    assert!(message.contains(elsewhere), "{message}");
+    let variables = [
+        &Azure::principal()[..],
+        &[("AZURE_AUTHORITY_HOST", elsewhere)],
+    ]
+    .concat();
+    let message = lookup(&azure, &variables).await.unwrap_err();
+    assert!(message.contains(elsewhere), "{message}");
+}
+
 /// A folder with a tool that writes `output`.
-fn tool(azure: &Azure, name: &str, output: &str) -> String {
+pub(crate) fn tool(azure: &Azure, name: &str, output: &str) -> String {
     let folder = azure.folder.path().join(format!("bin-{name}"));
     std::fs::create_dir(&folder).unwrap();
     let file = folder.join(name);
@@ -171,4 +207,23 @@ async fn a_token_that_ends_soon_or_is_refused_is_replaced() {
     assert!(refused.starts_with("AccessDenied: "), "{refused}");
     azure.authority.token_life(3600);
     assert_eq!(variable(&vault, "colour").await, blue());
+}
+
+#[tokio::test]
+async fn a_refused_token_is_replaced_once_it_is_not_new_any_more() {
+    let azure = azure();
+    let vault = crate::reader(&azure);
+    assert_eq!(variable(&vault, "colour").await, blue());
+    azure.vault.revoke_tokens();
+    let refused = variable(&vault, "colour").await.unwrap_err();
+    assert!(refused.starts_with("AccessDenied: "), "{refused}");
+    assert_eq!(azure.authority.tokens_given(), 1);
+
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(31)).await;
+    tokio::time::resume();
+    // A second token of the same second is the same text, unless it lives longer.
+    azure.authority.token_life(3000);
+    assert_eq!(variable(&vault, "colour").await, blue());
+    assert_eq!(azure.authority.tokens_given(), 2);
 }

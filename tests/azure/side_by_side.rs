@@ -11,12 +11,15 @@ use airflow_secrets::{Connection, Environment, Error, Resolved, Resolver, Secret
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::support::{
-    key_vault::{Azure, VAULT},
-    process::tool,
-    token_authority::{
-        CLIENT, CLIENT_SECRET, IDENTITY_HEADER, SUBJECT, TENANT, USER_ASSIGNED, certificate,
-        federated_token,
+use crate::{
+    credentials,
+    support::{
+        key_vault::{Azure, VAULT},
+        process::tool,
+        token_authority::{
+            CLIENT, CLIENT_SECRET, IDENTITY_HEADER, SUBJECT, TENANT, USER_ASSIGNED, certificate,
+            federated_token, now, users_token,
+        },
     },
 };
 
@@ -273,6 +276,13 @@ async fn credentials() {
     let pair = json!({
         "managed_identity_client_id": USER_ASSIGNED, "workload_identity_tenant_id": TENANT,
     });
+    let pair_of_principal = json!({
+        "managed_identity_client_id": CLIENT, "workload_identity_tenant_id": TENANT,
+    });
+    let az = json!({
+        "accessToken": users_token(), "expires_on": now() + 3600, "tokenType": "Bearer",
+    });
+    let path = credentials::tool(&azure, "az", &az.to_string());
     let half_a_pair = json!({"managed_identity_client_id": "unknown"});
     let none = json!({});
     let kubernetes = ("AZURE_FEDERATED_TOKEN_FILE", token.as_str());
@@ -293,6 +303,13 @@ async fn credentials() {
         (&pair, &[imds, unknown], true),
         (&half_a_pair, &[imds], true),
         (&none, &[imds, unknown], false),
+        (&pair_of_principal, &[kubernetes], true),
+        (&none, &[imds, unknown, ("PATH", &path)], true),
+        (
+            &none,
+            &[imds, unknown, ("PATH", &path), only("prod")],
+            false,
+        ),
         // A wrong secret ends the chain; a missing variable does not.
         (&none, &[imds, tenant, client, wrong], false),
         (&none, &[imds, tenant, wrong], true),

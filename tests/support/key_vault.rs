@@ -64,6 +64,8 @@ struct State {
     challenge: Option<String>,
     /// Whether it takes no token.
     refuses_tokens: bool,
+    /// Headers with tokens that it takes no more.
+    revoked: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -190,6 +192,14 @@ impl KeyVault {
         self.state.lock().unwrap().refuses_tokens = refuses;
     }
 
+    /// Takes none of the tokens any more that it has seen.
+    pub(crate) fn revoke_tokens(&self) {
+        let mut state = self.state.lock().unwrap();
+        let seen = state.requests.iter();
+        let seen = seen.map(|request| request.header("authorization").to_owned());
+        state.revoked = seen.collect();
+    }
+
     pub(crate) fn answer_first(&self, replies: impl IntoIterator<Item = Reply>) {
         self.state.lock().unwrap().queued.extend(replies);
     }
@@ -240,7 +250,9 @@ impl State {
         let Some(token) = request.header("authorization").strip_prefix("Bearer ") else {
             return refusal("AKV10000");
         };
-        let Some(claims) = token_authority::claims(token).filter(|_| !self.refuses_tokens) else {
+        let is_revoked = self.revoked.contains(request.header("authorization"));
+        let is_refused = self.refuses_tokens || is_revoked;
+        let Some(claims) = token_authority::claims(token).filter(|_| !is_refused) else {
             return refusal("AKV10046");
         };
         if claims["iss"] != format!("https://sts.windows.net/{tenant}/") {

@@ -204,7 +204,8 @@ impl AzureKeyVaultBuilder {
         self
     }
 
-    /// How often a request is repeated on 408, 429, 5xx and connection errors. Default: 3.
+    /// How often a request is repeated on 408, 429, 500, 502 to 504 and connection errors.
+    /// Default: 3.
     #[must_use]
     pub fn max_retries(mut self, retries: u32) -> Self {
         self.max_retries = retries;

@@ -11,7 +11,7 @@
 //! * **Credentials**: see [`AzureCredential`]. However many lookups start at once, one token is
 //!   asked for; a refusal is not repeated for a while (1 s to 60 s).
 //! * **The wire**: a lookup is one `GET` over a kept connection, repeated at most 3 times, with
-//!   jitter, on 408, 429, 5xx and connection errors; a `Retry-After` is waited for. The first
+//!   jitter, on 408, 429, 500, 502 to 504 and connection errors; a `Retry-After` is waited for. The first
 //!   lookup goes without a token, for the vault's challenge to name the audience.
 //! * **Absent** is what Key Vault answers 404 for, as in Airflow: never there, or deleted. All else
 //!   is a failure: a disabled secret (403) is not an absent one.
