@@ -99,13 +99,13 @@ fn lookups(
 ) {
     let work = Work::new(runtime, backend);
     group.bench_function(format!("{name}/one lookup"), |bencher| {
-        bencher.iter(|| work.one())
+        bencher.iter(|| work.one());
     });
     group.bench_function(format!("{name}/100 at once"), |bencher| {
-        bencher.iter(|| work.together())
+        bencher.iter(|| work.together());
     });
     group.bench_function(format!("{name}/100 one by one"), |bencher| {
-        bencher.iter(|| work.one_by_one())
+        bencher.iter(|| work.one_by_one());
     });
 }
 
