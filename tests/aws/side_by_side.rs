@@ -78,19 +78,25 @@ fn settings(class: &str, url: &str, kwargs: Value) -> Variables {
         .collect()
 }
 
-/// Every id of every kind, asked by `team`.
+/// Every id as a variable, every document as a connection, and some of the rest: Airflow takes its
+/// time for each.
 fn questions(team: Option<&'static str>) -> Vec<Question> {
-    let documents = (0..DOCUMENTS.len()).map(|index| format!("document_{index}"));
-    let ids = IDS.iter().map(|id| (*id).to_owned()).chain(documents);
-    let ids = ids.chain(["absent".to_owned()]);
-    ids.flat_map(|id| {
-        [
-            ("connection", id.clone(), team),
-            ("variable", id.clone(), team),
-            ("config", id, None),
-        ]
-    })
-    .collect()
+    let mut questions = vec![("connection", "absent".to_owned(), team)];
+    for (index, id) in IDS.iter().chain(&["absent"]).enumerate() {
+        questions.push(("variable", (*id).to_owned(), team));
+        if index % 4 == 0 {
+            questions.push(("connection", (*id).to_owned(), team));
+            questions.push(("config", (*id).to_owned(), None));
+        }
+    }
+    for index in 0..DOCUMENTS.len() {
+        let id = format!("document_{index}");
+        if index % 4 == 0 {
+            questions.push(("variable", id.clone(), team));
+        }
+        questions.push(("connection", id, team));
+    }
+    questions
 }
 
 fn airflow(variables: &Variables, questions: &[Question]) -> Vec<Value> {

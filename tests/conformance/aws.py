@@ -5,7 +5,7 @@ the process: the names asked, and the requests botocore would send, are recorded
     python aws.py documents --cases 2500 --seed 1 > aws_documents.jsonl
     python aws.py settings  --cases 500  --seed 1 > aws_settings.jsonl
 
-README.md tells what a case holds. The same seed gives the same cases.
+aws.md tells what a case holds. The same seed gives the same cases.
 """
 
 from __future__ import annotations
