@@ -109,7 +109,7 @@ impl Connector {
         let status = status
             .try_into()
             .map_err(|_| ConnectorError::other("the status is none".into(), None))?;
-        let mut answer = HttpResponse::new(status, SdkBody::from(body.to_vec()));
+        let mut answer = HttpResponse::new(status, SdkBody::from(body));
         for (name, value) in &headers {
             if let Ok(value) = value.to_str() {
                 let header = (name.as_str().to_owned(), value.to_owned());

@@ -149,7 +149,9 @@ impl<S: Service> AwsBackend<S> {
                 Err(failure) => all_failed(&names, &failure),
             };
             for asked in &mut asked {
-                asked.take(&readings);
+                if let Some(name) = asked.next_name() {
+                    asked.take(readings.get(name).cloned());
+                }
             }
         }
         asked.into_iter().map(Asked::lookup).collect()
@@ -222,15 +224,22 @@ impl<S: Service> AwsBackend<S> {
         }
     }
 
+    /// The same for a single id, whose names are asked for by themselves.
     async fn look_up_one(
         &self,
         kind: Kind,
         id: &str,
         team: Option<&str>,
     ) -> Result<Lookup<Secret>, Failure> {
-        let looked_up = self.look_up(kind, &[id], team).await;
-        let nothing = || Ok(Lookup::missing(id));
-        looked_up.into_iter().next().unwrap_or_else(nothing)
+        let mut asked = Asked::new(self.names.locate(kind, id, team));
+        while let Some(name) = asked.next_name() {
+            let reading = match self.service().await {
+                Ok(service) => self.in_time(service.read(name)).await.unwrap_or_else(Err),
+                Err(failure) => Err(failure),
+            };
+            asked.take(Some(reading));
+        }
+        asked.lookup()
     }
 }
 
@@ -284,27 +293,21 @@ impl Asked {
         self.names.last().filter(|_| open).map(String::as_str)
     }
 
-    fn take(&mut self, readings: &Readings) {
-        if self.answer.is_some() {
-            return;
-        }
+    /// Takes what came of the name that was next.
+    fn take(&mut self, reading: Option<Result<Reading, Failure>>) {
         let Some(name) = self.names.pop() else {
             return;
         };
-        match readings.get(&name) {
-            Some(Ok(Reading::Found(value))) => {
-                self.answer = Some(Ok(Lookup::found(value.clone(), name)));
-            }
-            Some(Ok(Reading::Skipped(reason))) => {
-                self.answer = Some(Ok(Lookup::skipped(reason.clone())));
-            }
+        match reading {
+            Some(Ok(Reading::Found(value))) => self.answer = Some(Ok(Lookup::found(value, name))),
+            Some(Ok(Reading::Skipped(reason))) => self.answer = Some(Ok(Lookup::skipped(reason))),
             Some(Ok(Reading::Absent { reason, failure })) => {
-                let failure = failure.clone().map(|failure| failure.at(name.as_str()));
+                let failure = failure.map(|failure| failure.at(name.as_str()));
                 self.failure = self.failure.take().or(failure);
                 self.reason = self.reason.take().or_else(|| reason.map(str::to_owned));
                 self.absent.push(name);
             }
-            Some(Err(failure)) => self.answer = Some(Err(failure.clone().at(name))),
+            Some(Err(failure)) => self.answer = Some(Err(failure.at(name))),
             None => self.absent.push(name),
         }
     }
