@@ -119,10 +119,46 @@ async fn nothing_but_select_is_ever_sent() {
         .collect::<Vec<_>>();
     assert_eq!(sent.len(), 3, "{log}");
     for statement in sent {
-        assert!(
-            statement.starts_with("execute <unnamed>: SELECT t."),
-            "{statement}"
-        );
+        assert!(statement.starts_with("statement: SELECT t."), "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn ids_are_read_as_they_are_whatever_a_backslash_means_to_the_server() {
+    const KEYS: [&str; 12] = [
+        "it's",
+        "\\",
+        "\\'",
+        "back\\slash",
+        "\\\\'; SELECT 1 --",
+        "\"quoted\"",
+        "{a,b}",
+        "a,b",
+        "NULL",
+        " blank ",
+        "$1",
+        "clé🔑\n",
+    ];
+    let postgres = Postgres::shared();
+    for conforming in ["on", "off"] {
+        let rows = KEYS.iter().map(|key| {
+            format!("INSERT INTO variable (key, val) VALUES ($q${key}$q$, $q${key}$q$);")
+        });
+        let sql = format!("{TABLES}{}", rows.collect::<String>());
+        let database = postgres.database(&sql).await;
+        let setting =
+            format!("ALTER DATABASE {database} SET standard_conforming_strings = {conforming}");
+        postgres.execute("postgres", &setting).await;
+        let backend = backend(&postgres.url(&database));
+        let value = |answer: Result<Lookup<Secret>, _>| match answer {
+            Ok(Lookup::Found { value, .. }) => value.expose().to_owned(),
+            answer => panic!("{answer:?}"),
+        };
+        for key in KEYS {
+            assert_eq!(value(backend.get_variable(key, None).await), key);
+        }
+        let together = backend.get_variables(&KEYS, None).await;
+        assert_eq!(together.into_iter().map(value).collect::<Vec<_>>(), KEYS);
     }
 }
 

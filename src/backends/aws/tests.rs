@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Asked, AwsBackend, Readings, SecretsManager, Service, SystemsManagerParameterStoreBackend,
-    kwargs, names::Kind, service::Reading, words::Words,
+    Asked, AwsBackend, SecretsManager, Service, SystemsManagerParameterStoreBackend, kwargs,
+    names::Kind, service::Reading, words::Words,
 };
 use crate::{
     BackendSetup, ConfigurationError, Connection, Dialect, Environment, Failure, Kwargs, Lookup,
@@ -52,7 +52,7 @@ fn looked_up<S: Service>(backend: &AwsBackend<S>, given: &Value) -> (Vec<String>
             _ => Reading::absent(),
         };
         names.push(name.to_owned());
-        asked.take(&Readings::from([(name.to_owned(), Ok(reading))]));
+        asked.take(Some(Ok(reading)));
     }
     (names, asked)
 }

@@ -1,19 +1,17 @@
 //! PostgreSQL, directly or behind `PgBouncer`.
 //!
-//! A lookup is one round trip: statement, parameters and `Sync` go out together, unnamed, so that
-//! a pooler that hands each round to another server connection has nothing to mix up. Nothing is
-//! sent at start-up but who we are, which database, and what the URL's options ask for.
+//! A lookup is one message and its answer, a simple query with its ids as literals: a pooler that
+//! hands each message to another server connection has nothing to mix up, and the server less to
+//! do than for the same with parameters. Nothing is sent at start-up but who we are, which database, and what the URL's options ask for.
 
 mod options;
 
-use std::{error::Error as _, fmt, fmt::Write as _, io, time::Duration};
+use std::{error::Error as _, fmt, io, time::Duration};
 
+use postgres_protocol::escape::escape_literal;
 use tokio::time;
 use tokio_postgres::{
-    Client, Column, Config, Error,
-    config::SslMode,
-    error::SqlState,
-    types::{ToSql, Type},
+    Client, Config, Error, SimpleQueryMessage, SimpleQueryRow, config::SslMode, error::SqlState,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
@@ -131,19 +129,14 @@ impl Server for Postgres {
         connection: &mut Connection,
         select: &Select<'_>,
     ) -> Result<Vec<Row>, Fault> {
-        let mut parameters = Dollars(Vec::with_capacity(2));
-        let sql = sql::statement(select, self.schema.as_deref(), &mut parameters);
-        let parameters = parameters
-            .0
-            .iter()
-            .map(Parameter::typed)
-            .collect::<Vec<_>>();
-        let rows = connection
-            .client
-            .query_typed(&sql, &parameters)
-            .await
-            .map_err(|error| self.fault(select.table, &error))?;
-        Ok(rows.iter().map(row).collect())
+        let sql = sql::statement(select, self.schema.as_deref(), &mut Literals);
+        let answer = connection.client.simple_query(&sql).await;
+        let messages = answer.map_err(|error| self.fault(select.table, &error))?;
+        let rows = messages.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(found) => Some(row(select.table, found)),
+            _ => None,
+        });
+        Ok(rows.collect())
     }
 
     fn give_up(&self, connection: Connection) {
@@ -279,58 +272,56 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// Parameters written as `$1`, `$2` …
-struct Dollars(Vec<Parameter>);
+/// Parameters written as literals.
+struct Literals;
 
-enum Parameter {
-    Text(String),
-    Texts(Vec<String>),
-}
-
-impl Parameter {
-    fn typed(&self) -> (&(dyn ToSql + Sync), Type) {
-        match self {
-            Self::Text(text) => (text, Type::TEXT),
-            Self::Texts(texts) => (texts, Type::TEXT_ARRAY),
-        }
-    }
-}
-
-impl Syntax for Dollars {
+impl Syntax for Literals {
+    /// A backslash makes it an escape string, which is read alike under every
+    /// `standard_conforming_strings`.
     fn parameter(&mut self, sql: &mut String, value: &str) {
-        self.0.push(Parameter::Text(value.to_owned()));
-        let _ = write!(sql, "${}", self.0.len());
+        sql.push_str(&escape_literal(value));
     }
 
-    /// One statement for any number of values.
+    /// One literal for any number of values: an array is quicker to parse than as many literals.
     fn one_of(&mut self, sql: &mut String, values: &[&str]) {
-        let values = values.iter().map(|&value| value.to_owned()).collect();
-        self.0.push(Parameter::Texts(values));
-        let _ = write!(sql, "= ANY(${})", self.0.len());
+        let mut array = String::from("{");
+        for (index, value) in values.iter().enumerate() {
+            array.push_str(if index == 0 { "\"" } else { ",\"" });
+            for c in value.chars() {
+                if matches!(c, '"' | '\\') {
+                    array.push('\\');
+                }
+                array.push(c);
+            }
+            array.push('"');
+        }
+        array.push('}');
+        sql.push_str("= ANY(");
+        sql.push_str(&escape_literal(&array));
+        sql.push_str("::text[])");
     }
 }
 
-/// The columns of `row`; what cannot be read is bytes.
-fn row(row: &tokio_postgres::Row) -> Row {
-    let cells = (0..row.len()).map(|index| cell(row, index).unwrap_or(Cell::Bytes));
+/// The columns of a row, which came as texts; what is not UTF-8 is bytes.
+fn row(table: Table, row: &SimpleQueryRow) -> Row {
+    let columns = table.columns().iter().enumerate();
+    let cells = columns.map(|(index, column)| match row.try_get(index) {
+        Ok(None) => Cell::Null,
+        Ok(Some(text)) => cell(column, text),
+        Err(_) => Cell::Bytes,
+    });
     Row::new(cells.collect())
 }
 
-fn cell(row: &tokio_postgres::Row, index: usize) -> Result<Cell, Error> {
-    fn integer<T: Into<i64>>(value: Option<T>) -> Cell {
-        value.map_or(Cell::Null, |value| Cell::Integer(value.into()))
+fn cell(column: &str, text: &str) -> Cell {
+    match (column, text) {
+        ("is_encrypted" | "is_extra_encrypted", "t") => Cell::Integer(1),
+        ("is_encrypted" | "is_extra_encrypted", "f") => Cell::Integer(0),
+        ("is_encrypted" | "is_extra_encrypted" | "port", number) => {
+            number.parse().map_or(Cell::Bytes, Cell::Integer)
+        }
+        (_, text) => Cell::Text(Zeroizing::new(text.to_owned())),
     }
-    Ok(match row.columns().get(index).map(Column::type_) {
-        Some(&Type::TEXT | &Type::VARCHAR) => match row.try_get::<_, Option<&str>>(index)? {
-            None => Cell::Null,
-            Some(text) => Cell::Text(Zeroizing::new(text.to_owned())),
-        },
-        Some(&Type::BOOL) => integer(row.try_get::<_, Option<bool>>(index)?),
-        Some(&Type::INT2) => integer(row.try_get::<_, Option<i16>>(index)?),
-        Some(&Type::INT4) => integer(row.try_get::<_, Option<i32>>(index)?),
-        Some(&Type::INT8) => integer(row.try_get::<_, Option<i64>>(index)?),
-        _ => Cell::Bytes,
-    })
 }
 
 impl fmt::Debug for Postgres {
