@@ -7,10 +7,21 @@ pub mod azure;
 mod environment;
 #[cfg(feature = "gcp")]
 pub mod gcp;
+#[cfg(any(
+    feature = "vault",
+    feature = "_aws",
+    feature = "gcp",
+    feature = "azure"
+))]
+mod given;
 mod local_filesystem;
 mod memory;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod metastore;
+#[cfg(any(feature = "vault", feature = "gcp"))]
+mod retry;
+#[cfg(any(feature = "vault", feature = "azure"))]
+mod roots;
 #[cfg(feature = "vault")]
 pub mod vault;
 

@@ -107,6 +107,28 @@ impl GivenKwarg {
         }
     }
 
+    /// Its name, with the setting that it is part of.
+    #[cfg(any(
+        feature = "vault",
+        feature = "_aws",
+        feature = "gcp",
+        feature = "azure"
+    ))]
+    pub(crate) fn setting(&self) -> &str {
+        &self.setting
+    }
+
+    /// The file and line or the variable it was set by.
+    #[cfg(any(
+        feature = "vault",
+        feature = "_aws",
+        feature = "gcp",
+        feature = "azure"
+    ))]
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// The error that names this argument, where it came from, and `message`.
     #[must_use]
     pub fn error(&self, message: impl Into<String>) -> ConfigurationError {
@@ -117,5 +139,23 @@ impl GivenKwarg {
 impl fmt::Debug for GivenKwarg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "GivenKwarg({})", self.setting)
+    }
+}
+
+/// Whether Python takes it for true.
+#[cfg(any(
+    feature = "vault",
+    feature = "_aws",
+    feature = "gcp",
+    feature = "azure"
+))]
+pub(crate) fn is_truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
     }
 }

@@ -18,6 +18,13 @@ mod warning;
 
 pub use custom_backend::{BackendSpec, Side};
 pub use environment::Environment;
+#[cfg(any(
+    feature = "vault",
+    feature = "_aws",
+    feature = "gcp",
+    feature = "azure"
+))]
+pub(crate) use kwargs::is_truthy;
 pub use kwargs::{GivenKwarg, Kwargs};
 pub use registry::{BackendFactory, BackendSetup, Registry};
 pub(crate) use settings::DEFAULT_ORIGIN;

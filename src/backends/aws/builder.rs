@@ -19,48 +19,14 @@ use super::{
     tls::Trust,
     words::Words,
 };
-use crate::{ConfigurationError, Environment, Failure, Secret};
+use crate::{ConfigurationError, Environment, Secret, backends::given::Given};
 
 /// Where errors say that a setting came from.
 const FROM_CODE: &str = "AwsBackend::builder()";
 
-/// A setting's value, and where it came from.
-#[derive(Debug, Clone)]
-pub(super) struct Given<T> {
-    pub(super) value: T,
-    pub(super) setting: String,
-    pub(super) origin: String,
-}
-
-impl<T> Given<T> {
-    fn from_code(setting: &str, value: T) -> Self {
-        Self::new(setting, FROM_CODE, value)
-    }
-
-    pub(super) fn new(setting: &str, origin: &str, value: T) -> Self {
-        Self {
-            value,
-            setting: setting.to_owned(),
-            origin: origin.to_owned(),
-        }
-    }
-
-    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Given<U> {
-        Given {
-            value: change(self.value),
-            setting: self.setting,
-            origin: self.origin,
-        }
-    }
-
-    pub(super) fn error(&self, message: &str) -> ConfigurationError {
-        ConfigurationError::new(&self.setting, &self.origin, message)
-    }
-
-    /// The error as a lookup gives it.
-    pub(super) fn failure(&self, message: &str) -> Failure {
-        super::session::misconfigured(self.error(message).to_string())
-    }
+/// What code gave.
+fn from_code<T>(setting: &str, value: T) -> Given<T> {
+    Given::new(setting, FROM_CODE, value)
 }
 
 /// How calls are repeated.
@@ -192,7 +158,7 @@ impl<S: Service> AwsBuilder<S> {
     /// `re.match` reads it, in whatever case. Default: any.
     #[must_use]
     pub fn connections_lookup_pattern(mut self, pattern: impl Into<String>) -> Self {
-        let pattern = Given::from_code("connections_lookup_pattern", pattern.into());
+        let pattern = from_code("connections_lookup_pattern", pattern.into());
         self.connections.pattern = Some(pattern);
         self
     }
@@ -200,7 +166,7 @@ impl<S: Service> AwsBuilder<S> {
     /// The same for variables. Default: any.
     #[must_use]
     pub fn variables_lookup_pattern(mut self, pattern: impl Into<String>) -> Self {
-        let pattern = Given::from_code("variables_lookup_pattern", pattern.into());
+        let pattern = from_code("variables_lookup_pattern", pattern.into());
         self.variables.pattern = Some(pattern);
         self
     }
@@ -208,7 +174,7 @@ impl<S: Service> AwsBuilder<S> {
     /// The same for configuration entries. Default: any.
     #[must_use]
     pub fn config_lookup_pattern(mut self, pattern: impl Into<String>) -> Self {
-        let pattern = Given::from_code("config_lookup_pattern", pattern.into());
+        let pattern = from_code("config_lookup_pattern", pattern.into());
         self.config.pattern = Some(pattern);
         self
     }
@@ -231,14 +197,14 @@ impl<S: Service> AwsBuilder<S> {
     /// The region. Default: `AWS_DEFAULT_REGION`, the profile's, else `AWS_REGION`.
     #[must_use]
     pub fn region_name(mut self, region: impl Into<String>) -> Self {
-        self.session.region_name = Some(Given::from_code("region_name", region.into()));
+        self.session.region_name = Some(from_code("region_name", region.into()));
         self
     }
 
     /// The profile. Default: `AWS_DEFAULT_PROFILE`, else `AWS_PROFILE`, else `default`.
     #[must_use]
     pub fn profile_name(mut self, profile: impl Into<String>) -> Self {
-        self.session.profile_name = Some(Given::from_code("profile_name", profile.into()));
+        self.session.profile_name = Some(from_code("profile_name", profile.into()));
         self
     }
 
@@ -261,14 +227,14 @@ impl<S: Service> AwsBuilder<S> {
     /// The address of the service. Default: the environment's or the profile's, else AWS's own.
     #[must_use]
     pub fn endpoint_url(mut self, url: impl Into<Secret>) -> Self {
-        self.session.endpoint_url = Some(Given::from_code("endpoint_url", url.into()));
+        self.session.endpoint_url = Some(from_code("endpoint_url", url.into()));
         self
     }
 
     /// A role to assume. Default: none.
     #[must_use]
     pub fn assume_role(mut self, role: AssumeRole) -> Self {
-        self.session.role = Some(Given::from_code("role_arn", role));
+        self.session.role = Some(from_code("role_arn", role));
         self
     }
 
@@ -277,7 +243,7 @@ impl<S: Service> AwsBuilder<S> {
     /// those that Mozilla trusts.
     #[must_use]
     pub fn ca_bundle(mut self, path: impl Into<PathBuf>) -> Self {
-        let path = Given::from_code("verify", path.into());
+        let path = from_code("verify", path.into());
         self.session.trust = Some(Trust::Bundle(path));
         self
     }
@@ -295,7 +261,7 @@ impl<S: Service> AwsBuilder<S> {
     pub fn proxy(mut self, url: impl Into<Secret>) -> Self {
         let url = url.into();
         let proxies = ["http", "https"].map(|scheme| (scheme.to_owned(), url.clone()));
-        self.proxies = Some(Given::from_code("proxies", proxies.into()));
+        self.proxies = Some(from_code("proxies", proxies.into()));
         self
     }
 
@@ -374,7 +340,7 @@ impl<S: Service> AwsBuilder<S> {
             let pattern = kind.pattern.filter(|given| !given.value.is_empty());
             let pattern = pattern.map(|given| {
                 LookupPattern::new(&given.value)
-                    .map_err(|why| given.error(&format!("this pattern does not compile: {why}")))
+                    .map_err(|why| given.error(format!("this pattern does not compile: {why}")))
             });
             Ok(Place {
                 prefix: kind.prefix.map(|prefix| names::trimmed(&prefix, &self.sep)),

@@ -11,11 +11,14 @@ use self::nested::{take_retries, take_role_option};
 use super::{
     Service,
     assume_role::{AssumeRole, WebIdentityToken},
-    builder::{AwsBuilder, Given, Kind},
+    builder::{AwsBuilder, Kind},
     credential::StaticKeys,
     tls::{ClientCertificate, Trust},
 };
-use crate::{BackendSetup, ConfigurationError, GivenKwarg, Kwargs, Secret, Warning};
+use crate::{
+    BackendSetup, ConfigurationError, GivenKwarg, Kwargs, Secret, Warning, backends::given::Given,
+    config::is_truthy,
+};
 
 /// Names that Airflow's classes once had, or that users take for one: what to do instead.
 const FORMER: &[(&str, &str)] = &[
@@ -251,7 +254,7 @@ impl<S: Service> Taker<'_, S> {
                 let url = url
                     .as_str()
                     .ok_or_else(|| kwarg.error("the \"endpoint_url\" of \"sts\" must be a text"))?;
-                let url = given(&kwarg, url.to_owned());
+                let url = Given::by(&kwarg, url.to_owned());
                 self.builder.session.sts_endpoint_url = Some(checked_url(url)?);
             }
         }
@@ -261,7 +264,7 @@ impl<S: Service> Taker<'_, S> {
                 Value::Bool(false) => Trust::Unchecked,
                 Value::Number(number) if number.as_f64() == Some(0.0) => Trust::Unchecked,
                 Value::String(path) if !path.is_empty() => {
-                    Trust::Bundle(given(&kwarg, PathBuf::from(path)))
+                    Trust::Bundle(Given::by(&kwarg, PathBuf::from(path)))
                 }
                 _ => return Err(kwarg.error("must be true, false, or the path of a CA bundle")),
             });
@@ -327,14 +330,14 @@ impl<S: Service> Taker<'_, S> {
                     let Some(proxies) = proxies.collect::<Option<_>>() else {
                         return wrong("must be an object from a scheme to a proxy's URL");
                     };
-                    self.builder.proxies = Some(given(&kwarg, proxies));
+                    self.builder.proxies = Some(Given::by(&kwarg, proxies));
                 }
                 ("max_pool_connections", value) => match value.as_u64().map(usize::try_from) {
                     Some(Ok(calls)) if calls > 0 => self.builder.max_concurrent_calls = calls,
                     _ => return wrong("must be a number above 0"),
                 },
                 ("client_cert", value) => match client_certificate(value) {
-                    Some(files) => session.client_certificate = Some(given(&kwarg, files)),
+                    Some(files) => session.client_certificate = Some(Given::by(&kwarg, files)),
                     None => return wrong("must be a PEM file, or those of certificate and key"),
                 },
                 ("region_name", Value::String(region)) => {
@@ -428,7 +431,7 @@ impl<S: Service> Taker<'_, S> {
                 taken.map_err(|why| kwarg.error(format!("{name:?} {why}")))?;
             }
         }
-        self.builder.session.role = Some(given(&origin, role));
+        self.builder.session.role = Some(Given::by(&origin, role));
         Ok(())
     }
 
@@ -469,14 +472,9 @@ fn warning(error: &ConfigurationError) -> Warning {
     Warning::new(error.setting(), error.origin(), error.message())
 }
 
-fn given<T>(kwarg: &GivenKwarg, value: T) -> Given<T> {
-    let blamed = kwarg.error("");
-    Given::new(blamed.setting(), blamed.origin(), value)
-}
-
 fn text(kwarg: &GivenKwarg) -> Result<Given<String>, ConfigurationError> {
     match kwarg.value() {
-        Value::String(text) => Ok(given(kwarg, text.clone())),
+        Value::String(text) => Ok(Given::by(kwarg, text.clone())),
         _ => Err(kwarg.error("must be a text or null")),
     }
 }
@@ -484,18 +482,6 @@ fn text(kwarg: &GivenKwarg) -> Result<Given<String>, ConfigurationError> {
 fn checked_url(url: Given<String>) -> Result<Given<Secret>, ConfigurationError> {
     super::session::check_endpoint(&url.value).map_err(|why| url.error(why))?;
     Ok(url.map(Secret::from))
-}
-
-/// Whether Python takes it for true.
-pub(super) fn is_truthy(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(values) => !values.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-    }
 }
 
 fn client_certificate(value: &Value) -> Option<ClientCertificate> {

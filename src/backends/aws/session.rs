@@ -24,14 +24,14 @@ use tokio::fs;
 
 use super::{
     assume_role::AssumeRole,
-    builder::{Given, RetryMode},
+    builder::RetryMode,
     credential::{self, StaticKeys},
     http::{self, Wire},
     service::Calls,
     tls::{self, ClientCertificate, Trust},
     trouble::Explain,
 };
-use crate::{Environment, Failure, FailureKind, Secret};
+use crate::{Environment, Failure, FailureKind, Secret, backends::given::Given};
 
 /// How long before their end credentials are replaced.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(60);

@@ -10,8 +10,7 @@ use rustls::{
 };
 use tokio::fs;
 
-use super::builder::Given;
-use crate::Failure;
+use crate::{Failure, backends::given::Given};
 
 /// Whom we trust.
 #[derive(Debug, Clone)]

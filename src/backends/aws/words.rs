@@ -4,8 +4,7 @@ use serde_json::Value;
 
 #[cfg(feature = "aws-secrets-manager")]
 use super::document;
-use super::kwargs::is_truthy;
-use crate::{Failure, Secret};
+use crate::{Failure, Secret, config::is_truthy};
 
 /// The fields of a connection, in Airflow's order, and the words for each.
 #[derive(Debug, Clone, Default)]

@@ -11,31 +11,14 @@ use super::{
     naming::{Naming, trim_prefix},
     wire::{Roots, Wire, WireSettings},
 };
-use crate::{ConfigurationError, Environment};
+use crate::{ConfigurationError, Environment, backends::given::Given};
 
 /// Where errors say that a setting came from.
 const FROM_CODE: &str = "AzureKeyVaultBackend::builder()";
 
-/// A setting's value, and where it came from.
-#[derive(Debug, Clone)]
-pub(super) struct Given<T> {
-    pub(super) value: T,
-    pub(super) setting: String,
-    pub(super) origin: String,
-}
-
-impl<T> Given<T> {
-    fn from_code(setting: &str, value: T) -> Self {
-        Self {
-            value,
-            setting: setting.to_owned(),
-            origin: FROM_CODE.to_owned(),
-        }
-    }
-
-    fn error(&self, message: &str) -> ConfigurationError {
-        ConfigurationError::new(&self.setting, &self.origin, message)
-    }
+/// What code gave.
+fn from_code<T>(setting: &str, value: T) -> Given<T> {
+    Given::new(setting, FROM_CODE, value)
 }
 
 /// Makes an [`AzureKeyVaultBackend`] from code. What is not set is as in Airflow's class; the
@@ -81,7 +64,7 @@ impl Default for AzureKeyVaultBuilder {
             config_prefix: Some("airflow-config".to_owned()),
             sep: "-".to_owned(),
             multi_team: false,
-            vault_url: Given::from_code("vault_url", String::new()),
+            vault_url: from_code("vault_url", String::new()),
             api_version: None,
             verify_challenge_resource: true,
             credential: AzureCredential::default_chain(),
@@ -101,7 +84,7 @@ impl AzureKeyVaultBuilder {
     /// The vault's URL, such as `https://NAME.vault.azure.net`. There is no default.
     #[must_use]
     pub fn vault_url(mut self, url: impl Into<String>) -> Self {
-        self.vault_url = Given::from_code("vault_url", url.into());
+        self.vault_url = from_code("vault_url", url.into());
         self
     }
 
@@ -146,7 +129,7 @@ impl AzureKeyVaultBuilder {
     /// public cloud.
     #[must_use]
     pub fn authority_host(mut self, host: impl Into<String>) -> Self {
-        self.authority_host = Some(Given::from_code("authority_host", host.into()));
+        self.authority_host = Some(from_code("authority_host", host.into()));
         self
     }
 

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{
-    AzureCredential,
-    builder::{AzureKeyVaultBuilder, Given},
-    wire::Roots,
-};
+use super::{AzureCredential, builder::AzureKeyVaultBuilder, wire::Roots};
 use crate::{
     BackendSetup, ConfigurationError, Warning,
+    backends::given::Given,
+    config::is_truthy,
     config::{GivenKwarg, Kwargs},
 };
 
@@ -89,12 +87,7 @@ fn vault(
     builder: &mut AzureKeyVaultBuilder,
 ) -> Result<(), ConfigurationError> {
     if let Some(kwarg) = kwargs.take("vault_url") {
-        let blamed = kwarg.error("");
-        builder.vault_url = Given {
-            value: kwarg.text_or_null()?.unwrap_or_default(),
-            setting: blamed.setting().to_owned(),
-            origin: blamed.origin().to_owned(),
-        };
+        builder.vault_url = Given::by(&kwarg, kwarg.text_or_null()?.unwrap_or_default());
     }
     if let Some(kwarg) = kwargs.take("api_version") {
         builder.api_version = kwarg.text_or_null()?;
@@ -158,16 +151,4 @@ fn credential(kwargs: &mut Kwargs) -> Result<AzureCredential, ConfigurationError
 /// A text; an empty one is as good as none.
 fn text(kwarg: &GivenKwarg) -> Result<Option<String>, ConfigurationError> {
     Ok(kwarg.text_or_null()?.filter(|text| !text.is_empty()))
-}
-
-/// Whether Python takes it for true.
-fn is_truthy(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(values) => !values.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-    }
 }

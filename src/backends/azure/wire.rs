@@ -19,9 +19,9 @@ use azure_core::{
     },
 };
 use reqwest::{Certificate, NoProxy, Proxy, header::RETRY_AFTER};
-use tokio::{fs, sync::OnceCell};
+use tokio::sync::OnceCell;
 
-use crate::{Environment, Failure, FailureKind};
+use crate::{Environment, Failure, FailureKind, backends::roots};
 
 /// How long a metadata endpoint, which is on this machine's own network, may take to be reached.
 const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -184,16 +184,16 @@ impl Wire {
         if let Some(path) = at {
             return certificates(&path).await.map(Some);
         }
-        let mut roots = mozilla();
+        let mut found = roots::mozilla();
         for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
             let Some(path) = variable(name) else { continue };
             match certificates(&path).await {
-                Ok(further) => roots.extend(further),
+                Ok(further) => found.extend(further),
                 // Airflow's client does not even look there.
                 Err(failure) => tracing::warn!("{name} is passed over: {failure}"),
             }
         }
-        Ok(Some(roots))
+        Ok(Some(found))
     }
 
     /// The other side could not be asked.
@@ -307,43 +307,12 @@ fn headers(received: &reqwest::header::HeaderMap) -> Headers {
     Headers::from(headers.collect::<HashMap<_, _>>())
 }
 
-fn mozilla() -> Vec<Certificate> {
-    webpki_root_certs::TLS_SERVER_ROOT_CERTS
-        .iter()
-        .filter_map(|der| Certificate::from_der(der).ok())
-        .collect()
-}
-
-/// The certificates in the file at `path` or, where it is a folder, in its files.
 async fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
-    let unusable = |why: &str| {
-        Failure::new(
-            FailureKind::Configuration,
-            format!("{} cannot be used for TLS: {why}", path.display()),
-        )
-    };
-    let is_folder = fs::metadata(path).await.is_ok_and(|found| found.is_dir());
-    let mut files = vec![path.to_owned()];
-    if is_folder {
-        files.clear();
-        let unreadable = |error: std::io::Error| unusable(&error.to_string());
-        let mut entries = fs::read_dir(path).await.map_err(unreadable)?;
-        while let Some(entry) = entries.next_entry().await.map_err(unreadable)? {
-            files.push(entry.path());
-        }
-    }
-    let mut found = Vec::new();
-    for file in files {
-        match fs::read(file).await {
-            Ok(pem) => found.extend(Certificate::from_pem_bundle(&pem).unwrap_or_default()),
-            Err(_) if is_folder => {}
-            Err(error) => return Err(unusable(&error.to_string())),
-        }
-    }
-    if found.is_empty() {
-        return Err(unusable("it holds no PEM certificate"));
-    }
-    Ok(found)
+    let found = roots::certificates(path).await;
+    found.map_err(|why| {
+        let message = format!("{} cannot be used for TLS: {why}", path.display());
+        Failure::new(FailureKind::Configuration, message)
+    })
 }
 
 /// What lies at the bottom of `error`, in the words of the system or of TLS; never a URL.

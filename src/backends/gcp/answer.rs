@@ -14,7 +14,7 @@ use google_cloud_gax::error::{
 use google_cloud_secretmanager_v1::model::AccessSecretVersionResponse;
 use http::header::{DATE, HeaderMap, RETRY_AFTER};
 
-use crate::{Failure, FailureKind, Secret};
+use crate::{Failure, FailureKind, Secret, backends::retry::Trouble};
 
 /// How far two clocks may be apart; Google takes no token beyond about that.
 const TOLERATED_SKEW: Duration = Duration::from_secs(300);
@@ -54,30 +54,12 @@ impl Missing {
     }
 }
 
-/// An attempt failed: why, and whether another is worth it.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) failure: Failure,
-    pub(super) is_transient: bool,
-    /// How long Google asks to wait before the next.
-    pub(super) retry_after: Option<Duration>,
+fn lasting(kind: FailureKind, message: impl Into<String>) -> Trouble {
+    Trouble::lasting(Failure::new(kind, message))
 }
 
-impl Trouble {
-    fn lasting(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self {
-            failure: Failure::new(kind, message),
-            is_transient: false,
-            retry_after: None,
-        }
-    }
-
-    fn transient(message: impl Into<String>) -> Self {
-        Self {
-            is_transient: true,
-            ..Self::lasting(FailureKind::Unavailable, message)
-        }
-    }
+fn transient(message: impl Into<String>) -> Trouble {
+    Trouble::transient(Failure::new(FailureKind::Unavailable, message))
 }
 
 /// Reads what was answered to a read of a version.
@@ -91,13 +73,13 @@ pub(super) fn read(answer: Result<AccessSecretVersionResponse, Error>) -> Result
     };
     let sum = i64::from(crc32c::crc32c(&payload.data));
     if payload.data_crc32c.is_some_and(|sent| sent != sum) {
-        return Err(Trouble::transient(
+        return Err(transient(
             "the payload was damaged on its way: its checksum is another",
         ));
     }
     match std::str::from_utf8(&payload.data) {
         Ok(text) => Ok(Reading::Found(text.into())),
-        Err(_) => Err(Trouble::lasting(
+        Err(_) => Err(lasting(
             FailureKind::InvalidValue,
             "the payload is not UTF-8",
         )),
@@ -139,23 +121,21 @@ fn refused(status: &Status, error: &Error) -> Trouble {
                 .into_iter()
                 .find(|state| status.message.contains(state))
                 .map_or("disabled or destroyed".to_owned(), str::to_lowercase);
-            Trouble::lasting(
+            lasting(
                 FailureKind::InvalidValue,
                 format!("its latest version is {state}: enable it, or add a version"),
             )
         }
-        Code::Unauthenticated => {
-            Trouble::lasting(FailureKind::AccessDenied, unauthenticated(error))
-        }
+        Code::Unauthenticated => lasting(FailureKind::AccessDenied, unauthenticated(error)),
         Code::ResourceExhausted => Trouble {
             retry_after: error.http_headers().and_then(retry_after),
-            ..Trouble::transient("Secret Manager throttles: a quota is used up")
+            ..transient("Secret Manager throttles: a quota is used up")
         },
         Code::Unavailable | Code::Internal | Code::DeadlineExceeded | Code::Aborted => Trouble {
             retry_after: error.http_headers().and_then(retry_after),
-            ..Trouble::transient(format!("Secret Manager is not able to answer ({code})"))
+            ..transient(format!("Secret Manager is not able to answer ({code})"))
         },
-        _ => Trouble::lasting(
+        _ => lasting(
             FailureKind::Unavailable,
             format!("Secret Manager did not take the request ({code})"),
         ),
@@ -205,12 +185,12 @@ fn not_google(http_status: u16, error: &Error) -> Trouble {
     match http_status {
         429 | 500.. => Trouble {
             retry_after: error.http_headers().and_then(retry_after),
-            ..Trouble::transient(format!(
+            ..transient(format!(
                 "Secret Manager is not able to answer (HTTP {http_status})"
             ))
         },
-        401 => Trouble::lasting(FailureKind::AccessDenied, unauthenticated(error)),
-        _ => Trouble::lasting(
+        401 => lasting(FailureKind::AccessDenied, unauthenticated(error)),
+        _ => lasting(
             FailureKind::Configuration,
             format!(
                 "the answer is not one of Secret Manager's (HTTP {http_status}): check the \
@@ -223,7 +203,7 @@ fn not_google(http_status: u16, error: &Error) -> Trouble {
 /// Nothing came back that could be read.
 fn no_answer(error: &Error) -> Trouble {
     if error.is_deserialization() {
-        return Trouble::lasting(
+        return lasting(
             FailureKind::Unavailable,
             "the answer is not one of Secret Manager's: check the endpoint, and what stands \
              before it",
@@ -231,7 +211,7 @@ fn no_answer(error: &Error) -> Trouble {
     }
     let cause = root_cause(error);
     if cause.to_lowercase().contains("certificate") {
-        return Trouble::lasting(
+        return lasting(
             FailureKind::Unavailable,
             format!(
                 "no trust between us and Secret Manager ({cause}): check the machine's authorities, \
@@ -240,9 +220,9 @@ fn no_answer(error: &Error) -> Trouble {
         );
     }
     if error.is_timeout() {
-        return Trouble::transient("no answer from Secret Manager in time");
+        return transient("no answer from Secret Manager in time");
     }
-    Trouble::transient(format!("no answer from Secret Manager: {cause}"))
+    transient(format!("no answer from Secret Manager: {cause}"))
 }
 
 /// There is no token to ask with.
@@ -252,7 +232,7 @@ fn no_token(error: &Error) -> Trouble {
     let status = http_status(error);
     if !is_transient {
         let answer = status.map_or(String::new(), |status| format!(" (HTTP {status})"));
-        return Trouble::lasting(
+        return lasting(
             FailureKind::AccessDenied,
             format!(
                 "there is no token to be had with these credentials{answer}: check that they are \
@@ -265,7 +245,7 @@ fn no_token(error: &Error) -> Trouble {
         None => root_cause(error),
     };
     // Google's library has tried again already.
-    Trouble::lasting(
+    lasting(
         FailureKind::Unavailable,
         format!("there is no token to be had now: {cause}"),
     )

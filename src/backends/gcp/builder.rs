@@ -13,37 +13,16 @@ use super::{
     naming::{self, Naming},
     project::{self, Project},
 };
-use crate::{ConfigurationError, Environment, Secret};
+use crate::{ConfigurationError, Environment, Secret, backends::given::Given};
 
 /// Where errors say that a setting came from.
 const FROM_CODE: &str = "CloudSecretManagerBackend::builder()";
 
 const EMULATOR: &str = "SECRET_MANAGER_EMULATOR_HOST";
 
-/// A setting's value, and where it came from.
-#[derive(Debug, Clone)]
-pub(super) struct Given<T> {
-    pub(super) value: T,
-    pub(super) setting: String,
-    pub(super) origin: String,
-}
-
-impl<T> Given<T> {
-    fn from_code(setting: &str, value: T) -> Self {
-        Self::new(setting, FROM_CODE, value)
-    }
-
-    pub(super) fn new(setting: &str, origin: &str, value: T) -> Self {
-        Self {
-            value,
-            setting: setting.to_owned(),
-            origin: origin.to_owned(),
-        }
-    }
-
-    pub(super) fn error(&self, message: impl Into<String>) -> ConfigurationError {
-        ConfigurationError::new(&self.setting, &self.origin, message)
-    }
+/// What code gave.
+fn from_code<T>(setting: &str, value: T) -> Given<T> {
+    Given::new(setting, FROM_CODE, value)
 }
 
 /// Makes a [`CloudSecretManagerBackend`] from code. What is not set is as in Airflow's class; the
@@ -84,17 +63,17 @@ pub struct CloudSecretManagerBuilder {
 
 impl Default for CloudSecretManagerBuilder {
     fn default() -> Self {
-        let prefix = |setting, prefix: &str| Given::from_code(setting, Some(prefix.to_owned()));
+        let prefix = |setting, prefix: &str| from_code(setting, Some(prefix.to_owned()));
         Self {
             connections_prefix: prefix("connections_prefix", "airflow-connections"),
             variables_prefix: prefix("variables_prefix", "airflow-variables"),
             config_prefix: prefix("config_prefix", "airflow-config"),
-            sep: Given::from_code("sep", "-".to_owned()),
+            sep: from_code("sep", "-".to_owned()),
             multi_team: false,
             project_id: None,
-            credentials: Given::from_code("credentials", GcpCredentials::application_default()),
+            credentials: from_code("credentials", GcpCredentials::application_default()),
             scopes: None,
-            impersonation_chain: Given::from_code("impersonation_chain", Vec::new()),
+            impersonation_chain: from_code("impersonation_chain", Vec::new()),
             environment: Environment::default(),
             endpoint: None,
             universe_domain: None,
@@ -169,14 +148,14 @@ impl CloudSecretManagerBuilder {
     /// [`environment`](Self::environment), the project of their file, or of the machine.
     #[must_use]
     pub fn project_id(mut self, project_id: impl Into<String>) -> Self {
-        self.project_id = Some(Given::from_code("project_id", project_id.into()));
+        self.project_id = Some(from_code("project_id", project_id.into()));
         self
     }
 
     /// Who asks. Default: [`GcpCredentials::application_default`].
     #[must_use]
     pub fn credentials(mut self, credentials: GcpCredentials) -> Self {
-        self.credentials = Given::from_code("credentials", credentials);
+        self.credentials = from_code("credentials", credentials);
         self
     }
 
@@ -215,7 +194,7 @@ impl CloudSecretManagerBuilder {
     /// are in between.
     #[must_use]
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
-        self.endpoint = Some(Given::from_code("endpoint", url.into().into()));
+        self.endpoint = Some(from_code("endpoint", url.into().into()));
         self
     }
 
@@ -232,7 +211,7 @@ impl CloudSecretManagerBuilder {
     /// from a file that is not itself of type `impersonated_service_account`.
     #[must_use]
     pub fn iam_credentials_endpoint(mut self, url: impl Into<String>) -> Self {
-        let url = Given::from_code("iam_credentials_endpoint", url.into().into());
+        let url = from_code("iam_credentials_endpoint", url.into().into());
         self.iam_credentials_endpoint = Some(url);
         self
     }

@@ -3,7 +3,6 @@
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use google_cloud_gax::{client_builder::ClientBuilder, retry_policy::NeverRetry};
 use google_cloud_secretmanager_v1::client::SecretManagerService;
 use tokio::{
@@ -13,14 +12,14 @@ use tokio::{
 };
 
 use super::{
-    answer::{self, Reading, Trouble},
+    answer::{self, Reading},
     credential::{
         identity::{Identity, Source},
         renewing::Renewing,
     },
     project::Project,
 };
-use crate::{Failure, FailureKind};
+use crate::{Failure, FailureKind, backends::retry};
 
 /// How long a machine without a metadata server is not asked for it again.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
@@ -97,30 +96,8 @@ impl Client {
             let request = live.service.access_secret_version().set_name(&resource);
             answer::read(request.send().await)
         };
-        self.with_retries(attempt).await
-    }
-
-    /// Repeats `attempt` while its trouble is transient, with growing pauses.
-    async fn with_retries<F>(&self, attempt: impl FnMut() -> F) -> Result<Reading, Failure>
-    where
-        F: Future<Output = Result<Reading, Trouble>>,
-    {
-        let pauses = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(2))
-            .with_max_times(self.settings.max_retries)
-            .with_jitter();
-        attempt
-            .retry(pauses.build())
-            .when(|trouble: &Trouble| trouble.is_transient)
-            .adjust(|trouble, pause| match trouble.retry_after {
-                // No answer in time is to be had.
-                Some(after) if after >= self.settings.total_timeout => None,
-                Some(after) => pause.map(|pause| pause.max(after)),
-                None => pause,
-            })
-            .await
-            .map_err(|trouble| trouble.failure)
+        let (times, limit) = (self.settings.max_retries, self.settings.total_timeout);
+        retry::with_retries(times, limit, attempt).await
     }
 
     /// `work`, but no longer than the total time-out.

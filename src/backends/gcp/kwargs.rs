@@ -5,12 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{
-    builder::{CloudSecretManagerBuilder, Given},
-    credential::GcpCredentials,
-};
+use super::{builder::CloudSecretManagerBuilder, credential::GcpCredentials};
 use crate::{
     BackendSetup, ConfigurationError,
+    backends::given::Given,
+    config::is_truthy,
     config::{GivenKwarg, Kwargs},
 };
 
@@ -52,7 +51,7 @@ pub(super) fn builder(
         builder.project_id = project_id(&kwarg)?;
     }
     if let Some(kwarg) = kwargs.take("impersonation_chain") {
-        builder.impersonation_chain = given(&kwarg, impersonation_chain(&kwarg)?);
+        builder.impersonation_chain = Given::by(&kwarg, impersonation_chain(&kwarg)?);
     }
     // For Airflow's logging; it changes no answer.
     kwargs.take("context");
@@ -69,12 +68,12 @@ fn names(
         ("config_prefix", &mut builder.config_prefix),
     ] {
         if let Some(kwarg) = kwargs.take(name) {
-            *prefix = given(&kwarg, kwarg.text_or_null()?);
+            *prefix = Given::by(&kwarg, kwarg.text_or_null()?);
         }
     }
     if let Some(kwarg) = kwargs.take("sep") {
         let sep = kwarg.text_or_null()?;
-        builder.sep = given(&kwarg, sep.ok_or_else(|| kwarg.error("must be a text"))?);
+        builder.sep = Given::by(&kwarg, sep.ok_or_else(|| kwarg.error("must be a text"))?);
     }
     Ok(())
 }
@@ -97,7 +96,7 @@ fn credentials(kwargs: &mut Kwargs) -> Result<Option<Given<GcpCredentials>>, Con
                 other.setting
             )));
         }
-        found = Some(given(&kwarg, read(&kwarg)?));
+        found = Some(Given::by(&kwarg, read(&kwarg)?));
     }
     Ok(found)
 }
@@ -157,7 +156,7 @@ fn project_id(kwarg: &GivenKwarg) -> Result<Option<Given<String>>, Configuration
         Value::Number(number) => number.to_string(),
         _ => return Err(kwarg.error("must be a text")),
     };
-    Ok(Some(given(kwarg, project)))
+    Ok(Some(Given::by(kwarg, project)))
 }
 
 fn impersonation_chain(kwarg: &GivenKwarg) -> Result<Vec<String>, ConfigurationError> {
@@ -172,21 +171,4 @@ fn impersonation_chain(kwarg: &GivenKwarg) -> Result<Vec<String>, ConfigurationE
 fn texts(value: &Value) -> Option<Vec<String>> {
     let texts = value.as_array()?.iter();
     texts.map(|text| text.as_str().map(str::to_owned)).collect()
-}
-
-fn given<T>(kwarg: &GivenKwarg, value: T) -> Given<T> {
-    let blamed = kwarg.error("");
-    Given::new(blamed.setting(), blamed.origin(), value)
-}
-
-/// Whether Python takes it for true.
-fn is_truthy(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(values) => !values.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-    }
 }

@@ -12,7 +12,7 @@ use super::{
     proxy::{self, Proxies},
     tls::{ClientCertificate, Roots, Tls},
 };
-use crate::{ConfigurationError, Environment, Secret};
+use crate::{ConfigurationError, Environment, Secret, backends::given::Given};
 
 /// Where errors say that a setting came from.
 const FROM_CODE: &str = "VaultBackend::builder()";
@@ -20,30 +20,9 @@ const FROM_CODE: &str = "VaultBackend::builder()";
 /// The address of last resort, as that of Airflow's client.
 const DEFAULT_URL: &str = "http://localhost:8200";
 
-/// A setting's value, and where it came from.
-#[derive(Debug, Clone)]
-pub(super) struct Given<T> {
-    pub(super) value: T,
-    pub(super) setting: String,
-    pub(super) origin: String,
-}
-
-impl<T> Given<T> {
-    fn from_code(setting: &str, value: T) -> Self {
-        Self::new(setting, FROM_CODE, value)
-    }
-
-    pub(super) fn new(setting: &str, origin: &str, value: T) -> Self {
-        Self {
-            value,
-            setting: setting.to_owned(),
-            origin: origin.to_owned(),
-        }
-    }
-
-    pub(super) fn error(&self, message: &str) -> ConfigurationError {
-        ConfigurationError::new(&self.setting, &self.origin, message)
-    }
+/// What code gave.
+fn from_code<T>(setting: &str, value: T) -> Given<T> {
+    Given::new(setting, FROM_CODE, value)
 }
 
 /// Makes a [`VaultBackend`] from code. What is not set is as in Airflow's class; the environment
@@ -90,21 +69,21 @@ pub struct VaultBuilder {
 
 impl Default for VaultBuilder {
     fn default() -> Self {
-        let path = |setting, path: &str| Given::from_code(setting, vec![path.to_owned()]);
+        let path = |setting, path: &str| from_code(setting, vec![path.to_owned()]);
         Self {
             url: None,
             login: None,
             connections_path: path("connections_path", "connections"),
             variables_path: path("variables_path", "variables"),
             config_path: path("config_path", "config"),
-            mount_point: Given::from_code("mount_point", Some("secret".to_owned())),
+            mount_point: from_code("mount_point", Some("secret".to_owned())),
             kv_engine_version: KvVersion::V2,
             namespace: None,
             use_team_secrets_path: true,
             multi_team: false,
             environment: Environment::default(),
             tls: Tls::default(),
-            proxies: Given::from_code("proxies", Proxies::new()),
+            proxies: from_code("proxies", Proxies::new()),
             request_header: true,
             follow_redirects: true,
             redirect_hosts: Vec::new(),
@@ -122,14 +101,14 @@ impl VaultBuilder {
     /// the [`environment`](Self::environment), else `http://localhost:8200`.
     #[must_use]
     pub fn url(mut self, url: impl Into<Secret>) -> Self {
-        self.url = Some(Given::from_code("url", url.into()));
+        self.url = Some(from_code("url", url.into()));
         self
     }
 
     /// How to come by a token. There is no default.
     #[must_use]
     pub fn login(mut self, login: Login) -> Self {
-        self.login = Some(Given::from_code("login", login));
+        self.login = Some(from_code("login", login));
         self
     }
 
@@ -179,7 +158,7 @@ impl VaultBuilder {
     /// The namespace of all requests, the login among them. Default: none.
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.namespace = Some(Given::from_code("namespace", namespace.into()));
+        self.namespace = Some(from_code("namespace", namespace.into()));
         self
     }
 
@@ -335,7 +314,7 @@ impl VaultBuilder {
         match paths::from_setting(login.value.mount()) {
             Ok(mount) if !mount.is_empty() => Ok(login.value.clone().mounted_at(mount)),
             Ok(_) => Err(login.error("auth_mount_point is empty")),
-            Err(why) => Err(login.error(&format!("auth_mount_point: {why}"))),
+            Err(why) => Err(login.error(format!("auth_mount_point: {why}"))),
         }
     }
 
@@ -360,7 +339,7 @@ impl VaultBuilder {
             ))
         };
         let url = self.url.clone().or_else(from_environment);
-        let url = url.unwrap_or_else(|| Given::from_code("url", DEFAULT_URL.into()));
+        let url = url.unwrap_or_else(|| from_code("url", DEFAULT_URL.into()));
         Address::parse(url.value.expose()).map_err(|why| url.error(why))
     }
 

@@ -4,10 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     Login,
-    builder::{Given, VaultBuilder},
+    builder::VaultBuilder,
     tls::{ClientCertificate, Roots},
 };
-use crate::{ConfigurationError, Environment};
+use crate::{ConfigurationError, Environment, backends::given::Given};
 
 /// Where errors say that a variable came from.
 const ORIGIN: &str = "the environment";

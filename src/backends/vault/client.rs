@@ -2,7 +2,6 @@
 
 use std::{error::Error as _, fmt, future::Future, sync::Arc, time::Duration};
 
-use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use percent_encoding::percent_decode_str;
 use reqwest::{
     Response, StatusCode, Url,
@@ -16,7 +15,10 @@ use tokio::{
 };
 
 use super::{answer, paths, tls::Tls};
-use crate::{Failure, FailureKind, Secret};
+use crate::{
+    Failure, FailureKind, Secret,
+    backends::retry::{self, Trouble},
+};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
@@ -112,33 +114,6 @@ pub(super) struct Client {
     http: OnceCell<reqwest::Client>,
 }
 
-/// An attempt failed: why, and whether another is worth it.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) failure: Failure,
-    pub(super) is_transient: bool,
-    /// How long Vault asks to wait before the next.
-    retry_after: Option<Duration>,
-}
-
-impl Trouble {
-    pub(super) fn lasting(failure: Failure) -> Self {
-        Self {
-            failure,
-            is_transient: false,
-            retry_after: None,
-        }
-    }
-
-    fn transient(failure: Failure) -> Self {
-        Self {
-            failure,
-            is_transient: true,
-            retry_after: None,
-        }
-    }
-}
-
 impl Client {
     /// A client that has not connected yet.
     ///
@@ -195,22 +170,8 @@ impl Client {
     where
         F: Future<Output = Result<T, Trouble>>,
     {
-        let pauses = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(2))
-            .with_max_times(self.settings.max_retries)
-            .with_jitter();
-        attempt
-            .retry(pauses.build())
-            .when(|trouble: &Trouble| trouble.is_transient)
-            .adjust(|trouble, pause| match trouble.retry_after {
-                // No answer in time is to be had.
-                Some(after) if after >= self.settings.total_timeout => None,
-                Some(after) => pause.map(|pause| pause.max(after)),
-                None => pause,
-            })
-            .await
-            .map_err(|trouble| trouble.failure)
+        let (times, limit) = (self.settings.max_retries, self.settings.total_timeout);
+        retry::with_retries(times, limit, attempt).await
     }
 
     /// `work`, but no longer than the total time-out.

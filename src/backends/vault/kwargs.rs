@@ -7,13 +7,15 @@ use serde_json::Value;
 
 use super::{
     KvVersion, Login,
-    builder::{Given, VaultBuilder},
+    builder::VaultBuilder,
     credential::login::KUBERNETES_JWT_PATH,
     proxy::Proxies,
     tls::{ClientCertificate, Roots},
 };
 use crate::{
     BackendSetup, ConfigurationError, Environment, Secret, Warning,
+    backends::given::Given,
+    config::is_truthy,
     config::{GivenKwarg, Kwargs},
 };
 
@@ -149,14 +151,14 @@ impl Taker {
             _ => None,
         };
         let list = list.ok_or_else(|| kwarg.error("must be a path, a list of paths, or null"))?;
-        *paths = given(&kwarg, list);
+        *paths = Given::by(&kwarg, list);
         Ok(())
     }
 
     fn engine(&mut self, builder: &mut VaultBuilder) -> Result<(), ConfigurationError> {
         if let Some(kwarg) = self.kwargs.take("mount_point") {
             let mount_point = kwarg.text_or_null()?.filter(|path| !path.is_empty());
-            builder.mount_point = given(&kwarg, mount_point);
+            builder.mount_point = Given::by(&kwarg, mount_point);
         }
         if let Some(kwarg) = self.kwargs.take("kv_engine_version") {
             builder.kv_engine_version = kv_version(&kwarg)?;
@@ -166,7 +168,7 @@ impl Taker {
         }
         if let Some(kwarg) = self.kwargs.take("namespace") {
             let namespace = kwarg.text_or_null()?.filter(|name| !name.is_empty());
-            builder.namespace = namespace.map(|namespace| given(&kwarg, namespace));
+            builder.namespace = namespace.map(|namespace| Given::by(&kwarg, namespace));
         }
         Ok(())
     }
@@ -174,7 +176,7 @@ impl Taker {
     fn wire(&mut self, builder: &mut VaultBuilder) -> Result<(), ConfigurationError> {
         if let Some(kwarg) = self.kwargs.take("url") {
             let url = kwarg.text_or_null()?.filter(|url| !url.is_empty());
-            builder.url = url.map(|url| given(&kwarg, url.into()));
+            builder.url = url.map(|url| Given::by(&kwarg, url.into()));
         }
         if let Some(kwarg) = self.kwargs.take("verify") {
             builder.tls.roots = roots(&kwarg)?;
@@ -183,7 +185,7 @@ impl Taker {
             builder.tls.identity = client_certificate(&kwarg)?;
         }
         if let Some(kwarg) = self.kwargs.take("proxies") {
-            builder.proxies = given(&kwarg, proxies(&kwarg)?);
+            builder.proxies = Given::by(&kwarg, proxies(&kwarg)?);
         }
         if let Some(kwarg) = self.kwargs.take("timeout")
             && let Some(timeout) = timeout(&kwarg)?
@@ -361,23 +363,6 @@ fn jwt_login(
         (Some(token), _) => Ok(Login::jwt(role, token)),
         (None, Some(path)) => Ok(Login::jwt_path(role, path)),
         (None, None) => Err("\"jwt_token\" or \"jwt_token_path\""),
-    }
-}
-
-fn given<T>(kwarg: &GivenKwarg, value: T) -> Given<T> {
-    let blamed = kwarg.error("");
-    Given::new(blamed.setting(), blamed.origin(), value)
-}
-
-/// Whether Python takes it for true.
-fn is_truthy(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(values) => !values.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
     }
 }
 

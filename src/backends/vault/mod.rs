@@ -44,14 +44,14 @@ use vaultrs::api::{kv1::requests::GetSecretRequest, kv2::requests::ReadSecretReq
 pub use self::{answer::KvVersion, builder::VaultBuilder, credential::login::Login};
 use self::{
     answer::{Missing, Reading},
-    client::{Client, Trouble},
+    client::Client,
     credential::{Token, TokenKeeper, Verdict},
     document::Document,
     paths::{Layout, Location, MountPoint},
 };
 use crate::{
     BackendSetup, ConfigurationError, Failure, FailureKind, Lookup, Secret, SecretsBackend,
-    SkipReason,
+    SkipReason, backends::retry::Trouble,
 };
 
 /// Reads connections, variables and configuration entries from Vault or OpenBao.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use reqwest::{Certificate, ClientBuilder, Identity};
 use tokio::fs;
 
-use crate::{Failure, FailureKind};
+use crate::{Failure, FailureKind, backends::roots};
 
 /// How the server's certificate is checked, and which we show.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,7 @@ impl Tls {
                     .await;
             }
             Roots::At(path) => certificates(path).await?,
-            Roots::Mozilla => mozilla(),
+            Roots::Mozilla => roots::mozilla(),
         };
         for path in &self.further_roots {
             roots.extend(certificates(path).await?);
@@ -72,40 +72,9 @@ impl Tls {
     }
 }
 
-fn mozilla() -> Vec<Certificate> {
-    webpki_root_certs::TLS_SERVER_ROOT_CERTS
-        .iter()
-        .filter_map(|der| Certificate::from_der(der).ok())
-        .collect()
-}
-
-/// The certificates in the file at `path` or, where it is a folder, in its files; those of a
-/// folder that are none are passed over.
 async fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
-    let folder = fs::metadata(path)
-        .await
-        .is_ok_and(|metadata| metadata.is_dir());
-    if !folder {
-        let bundle = Certificate::from_pem_bundle(&read(path).await?).unwrap_or_default();
-        return Some(bundle)
-            .filter(|bundle| !bundle.is_empty())
-            .ok_or_else(|| unusable(path, "it holds no PEM certificate"));
-    }
-    let mut files = fs::read_dir(path)
-        .await
-        .map_err(|error| unreadable(path, &error))?;
-    let mut found = Vec::new();
-    while let Some(file) = files
-        .next_entry()
-        .await
-        .map_err(|error| unreadable(path, &error))?
-    {
-        let bundle = fs::read(file.path()).await.unwrap_or_default();
-        found.extend(Certificate::from_pem_bundle(&bundle).unwrap_or_default());
-    }
-    Some(found)
-        .filter(|found| !found.is_empty())
-        .ok_or_else(|| unusable(path, "no file in it holds a PEM certificate"))
+    let found = roots::certificates(path).await;
+    found.map_err(|why| unusable(path, &why))
 }
 
 async fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -9,10 +9,8 @@ use super::{
 };
 use crate::{
     ConfigurationError, Environment,
-    backends::gcp::{
-        builder::{Given, non_empty},
-        metadata::MetadataServer,
-    },
+    backends::gcp::{builder::non_empty, metadata::MetadataServer},
+    backends::given::Given,
 };
 
 const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
