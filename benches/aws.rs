@@ -1,6 +1,5 @@
 //! Sequential lookups of one variable in a real `moto_server`, and in a server that answers at
-//! once: through the resolver and by the bare SDK, in turns, so that they share the machine's
-//! moods. Prints lookups a second and the CPU time of each.
+//! once: through the resolver and by the bare SDK.
 
 #![allow(
     missing_docs,
@@ -18,10 +17,10 @@ mod support {
     pub(crate) mod process;
 }
 
-use std::{
-    hint::black_box,
-    time::{Duration, Instant},
-};
+#[path = "support/turns.rs"]
+mod turns;
+
+use std::hint::black_box;
 
 use airflow_secrets::{Environment, Resolver, backends::aws::SecretsManagerBackend};
 use aws_sdk_secretsmanager::{
@@ -34,44 +33,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-
-#[derive(Default)]
-struct Measured {
-    wall: Vec<Duration>,
-    cpu: Vec<Duration>,
-}
-
-impl Measured {
-    async fn round(&mut self, lookups: usize, mut lookup: impl AsyncFnMut()) {
-        let (start, cpu) = (Instant::now(), cpu_time());
-        for _ in 0..lookups {
-            lookup().await;
-        }
-        self.wall.push(start.elapsed());
-        self.cpu.push(cpu_time().saturating_sub(cpu));
-    }
-
-    /// Lookups a second and microseconds of CPU a lookup, each of its median round.
-    fn medians(&mut self, lookups: u32) -> (f64, f64) {
-        self.wall.sort();
-        self.cpu.sort();
-        let middle = self.wall.len() / 2;
-        (
-            f64::from(lookups) / self.wall[middle].as_secs_f64(),
-            self.cpu[middle].as_secs_f64() * 1e6 / f64::from(lookups),
-        )
-    }
-}
-
-/// What this thread, which does all the work, has spent so far; only Linux tells.
-fn cpu_time() -> Duration {
-    let schedule = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = schedule
-        .split(' ')
-        .next()
-        .and_then(|first| first.parse().ok());
-    Duration::from_nanos(nanoseconds.unwrap_or_default())
-}
+use turns::Rounds;
 
 /// A server on a thread of its own that gives every request the same secret.
 fn at_once() -> String {
@@ -110,7 +72,7 @@ async fn serve(mut client: TcpStream) {
     }
 }
 
-async fn compare(name: &str, url: &str, rounds: usize, lookups: u32) {
+async fn compare(name: &str, url: &str, rounds: Rounds) {
     let environment = Environment::from_iter([
         ("AWS_ACCESS_KEY_ID", "test"),
         ("AWS_SECRET_ACCESS_KEY", "test"),
@@ -130,41 +92,31 @@ async fn compare(name: &str, url: &str, rounds: usize, lookups: u32) {
         .endpoint_url(url);
     let sdk = Client::from_conf(config.build());
 
-    let [mut ours, mut bare] = [(); 2].map(|()| Measured::default());
-    for _ in 0..rounds {
-        ours.round(lookups as usize, async || {
+    println!("{name}:");
+    turns::compare(
+        rounds,
+        "the bare SDK",
+        async || {
             black_box(resolver.get_variable("colour").await.unwrap());
-        })
-        .await;
-        bare.round(lookups as usize, async || {
+        },
+        async || {
             let call = sdk.get_secret_value().secret_id("airflow/variables/colour");
             black_box(call.send().await.unwrap());
-        })
-        .await;
-    }
-    let (ours, bare) = (ours.medians(lookups), bare.medians(lookups));
-    for (who, (throughput, cpu)) in [("the resolver", ours), ("the bare SDK", bare)] {
-        println!("{name}: {who} {throughput:8.0} lookups/s {cpu:8.1} µs of CPU a lookup");
-    }
-    println!(
-        "{name}: the resolver has {:.2} of the SDK's throughput, with {:.2} of its CPU time",
-        ours.0 / bare.0,
-        ours.1 / bare.1
-    );
+        },
+    )
+    .await;
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let is_measured = std::env::args().any(|argument| argument == "--bench");
-    let (rounds, lookups) = if is_measured { (15, 200) } else { (1, 10) };
     let moto = moto().await;
     moto.secret("airflow/variables/colour", "blue").await;
-    compare("moto_server", &moto.url, rounds, lookups).await;
+    compare("moto_server", &moto.url, Rounds::of(151, 20)).await;
+    let at_once = at_once();
     compare(
         "a server that answers at once",
-        &at_once(),
-        rounds,
-        lookups * 5,
+        &at_once,
+        Rounds::of(151, 100),
     )
     .await;
 }

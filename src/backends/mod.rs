@@ -14,13 +14,15 @@ pub mod gcp;
     feature = "azure"
 ))]
 mod given;
+#[cfg(feature = "_http")]
+mod http_client;
 mod local_filesystem;
 mod memory;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod metastore;
 #[cfg(any(feature = "vault", feature = "gcp"))]
 mod retry;
-#[cfg(any(feature = "vault", feature = "azure"))]
+#[cfg(any(feature = "vault", feature = "_http"))]
 mod roots;
 #[cfg(feature = "vault")]
 pub mod vault;

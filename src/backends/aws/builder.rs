@@ -14,12 +14,15 @@ use super::{
     http::Wire,
     names::{self, Names, Place},
     pattern::LookupPattern,
-    proxy::{self, Proxies},
+    proxy::Proxies,
     session::SessionOptions,
     tls::Trust,
     words::Words,
 };
-use crate::{ConfigurationError, Environment, Secret, backends::given::Given};
+use crate::{
+    ConfigurationError, Environment, Secret,
+    backends::{given::Given, http_client},
+};
 
 /// Where errors say that a setting came from.
 const FROM_CODE: &str = "AwsBackend::builder()";
@@ -331,7 +334,7 @@ impl<S: Service> AwsBuilder<S> {
             None => Proxies::Environment(options.environment.clone()),
             Some(given) => {
                 for url in given.value.values() {
-                    proxy::parse(url.expose()).map_err(|why| given.error(why))?;
+                    http_client::proxy(url.expose()).map_err(|why| given.error(why))?;
                 }
                 Proxies::Given(given.value)
             }

@@ -1,7 +1,7 @@
-//! The SDK's way to the network: `reqwest`, which has what the SDK's own connector has not
-//! (unchecked certificates, client certificates), and is in the tree for others already.
+//! The SDK's way to the network: our own HTTP client, since the SDK's has no unchecked certificates
+//! and no client certificates.
 
-use std::{error::Error, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use aws_smithy_runtime_api::client::{
     http::{
@@ -13,11 +13,19 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 use aws_smithy_types::body::SdkBody;
-use reqwest::{Client, Method, Proxy, Url, redirect::Policy};
+use bytes::Bytes;
+use http::{Request, Uri, uri::Scheme};
 use rustls::ClientConfig;
+use tokio::time::timeout;
 
-use super::{proxy::Proxies, session::misconfigured};
-use crate::{Failure, FailureKind};
+use super::proxy::Proxies;
+use crate::{
+    Failure, FailureKind,
+    backends::http_client::{Http, Settings, Trouble},
+};
+
+/// How long a connection is kept that nobody uses.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How requests go out.
 #[derive(Debug, Clone)]
@@ -32,33 +40,30 @@ pub(super) struct Wire {
 }
 
 /// A client of the SDK's kind.
-///
-/// # Errors
-/// When TLS cannot be set up.
-pub(super) fn client(wire: &Wire, tls: ClientConfig) -> Result<SharedHttpClient, Failure> {
-    let proxies = wire.proxies.clone();
-    let client = Client::builder()
-        .tls_backend_preconfigured(tls)
-        .connect_timeout(wire.connect_timeout)
-        .redirect(Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .proxy(Proxy::custom(move |url| proxies.choose(url)))
-        .pool_max_idle_per_host(wire.most_idle_connections)
-        .pool_idle_timeout(Duration::from_secs(20))
-        .build()
-        .map_err(|_| misconfigured("the HTTP client cannot be set up"))?;
-    Ok(SharedHttpClient::new(Connector {
-        client,
+pub(super) fn client(wire: &Wire, tls: ClientConfig) -> SharedHttpClient {
+    SharedHttpClient::new(Connector {
+        http: http(wire, tls),
         timeout: wire.connect_timeout + wire.read_timeout,
         without_tls: wire.without_tls,
-    }))
+    })
+}
+
+/// A client of ours.
+pub(super) fn http(wire: &Wire, tls: ClientConfig) -> Http {
+    let proxies = wire.proxies.clone();
+    Http::new(Settings {
+        tls,
+        proxies: Arc::new(move |uri| proxies.choose(uri)),
+        connect_timeout: wire.connect_timeout,
+        idle_timeout: IDLE_TIMEOUT,
+        most_idle_connections: wire.most_idle_connections,
+    })
 }
 
 /// Sends requests.
 #[derive(Debug, Clone)]
 struct Connector {
-    client: Client,
+    http: Http,
     timeout: Duration,
     without_tls: bool,
 }
@@ -88,64 +93,43 @@ impl HttpConnector for Connector {
 
 impl Connector {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        let not_a_request = |what: &str| ConnectorError::user(what.into());
-        let method = Method::from_bytes(request.method().as_bytes())
-            .map_err(|_| not_a_request("the method is none"))?;
-        let mut url =
-            Url::parse(request.uri()).map_err(|_| not_a_request("the address is no URL"))?;
-        if self.without_tls && url.scheme() == "https" {
-            let changed = url.set_scheme("http");
-            changed.map_err(|()| not_a_request("the address has no host"))?;
+        let not_a_request = |_| ConnectorError::user("this is no HTTP request".into());
+        let request = request.try_into_http1x().map_err(not_a_request)?;
+        let (mut head, body) = request.into_parts();
+        if self.without_tls {
+            head.uri = plain(head.uri);
         }
-        let mut sent = self.client.request(method, url).timeout(self.timeout);
-        for (name, value) in request.headers() {
-            sent = sent.header(name, value);
-        }
-        let body = request.body().bytes();
-        sent = sent.body(body.unwrap_or_default().to_vec());
-        let answer = sent.send().await.map_err(connector_error)?;
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let body = answer.bytes().await.map_err(connector_error)?;
-        let status = status
-            .try_into()
-            .map_err(|_| ConnectorError::other("the status is none".into(), None))?;
-        let mut answer = HttpResponse::new(status, SdkBody::from(body));
-        for (name, value) in &headers {
-            if let Ok(value) = value.to_str() {
-                let header = (name.as_str().to_owned(), value.to_owned());
-                // A header that cannot be kept is none that the SDK reads.
-                let _ = answer.headers_mut().try_append(header.0, header.1);
-            }
-        }
-        Ok(answer)
+        // What is sent here is short, and no stream.
+        let body = Bytes::copy_from_slice(body.bytes().unwrap_or_default());
+        let sent = self.http.send(Request::from_parts(head, body.into()));
+        let answer = match timeout(self.timeout, sent).await {
+            Ok(answer) => answer.map_err(connector_error)?,
+            Err(elapsed) => return Err(ConnectorError::timeout(elapsed.into())),
+        };
+        HttpResponse::try_from(answer.map(SdkBody::from))
+            .map_err(|_| ConnectorError::other("the answer is no HTTP response".into(), None))
     }
+}
+
+/// `uri`, with `http` for `https`.
+fn plain(uri: Uri) -> Uri {
+    let mut parts = uri.clone().into_parts();
+    if parts.scheme == Some(Scheme::HTTPS) {
+        parts.scheme = Some(Scheme::HTTP);
+    }
+    Uri::from_parts(parts).unwrap_or(uri)
 }
 
 /// The error as the SDK's retries understand it.
-fn connector_error(error: reqwest::Error) -> ConnectorError {
-    let error = error.without_url();
-    if is_about_certificate(&error) {
+fn connector_error(trouble: Trouble) -> ConnectorError {
+    match trouble {
         // Another try would meet the same certificate.
-        return ConnectorError::user(Box::new(Failure::new(
+        Trouble::Untrusted(_) => ConnectorError::user(Box::new(Failure::new(
             FailureKind::Unavailable,
             "the server's certificate is not trusted: name its authority's PEM file with \
              \"verify\" in backend_kwargs, or with AWS_CA_BUNDLE",
-        )));
+        ))),
+        Trouble::ConnectTimedOut => ConnectorError::timeout(trouble.into()),
+        Trouble::NoAnswer(_) => ConnectorError::io(trouble.into()),
     }
-    if error.is_timeout() {
-        return ConnectorError::timeout(error.into());
-    }
-    ConnectorError::io(error.into())
-}
-
-/// Whether the server's certificate is the reason.
-fn is_about_certificate(error: &(dyn Error + 'static)) -> bool {
-    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-        return matches!(tls, rustls::Error::InvalidCertificate(_));
-    }
-    // Its source would be that of the error it holds.
-    let held = error.downcast_ref::<std::io::Error>();
-    let held = held.and_then(std::io::Error::get_ref);
-    held.is_some_and(|held| is_about_certificate(held))
-        || error.source().is_some_and(is_about_certificate)
 }

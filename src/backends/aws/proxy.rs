@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use reqwest::Url;
+use http::Uri;
+use hyper_util::client::proxy::matcher::Intercept;
 
-use crate::{Environment, Secret};
+use crate::{Environment, Secret, backends::http_client};
 
 /// Where proxies come from.
 #[derive(Clone)]
@@ -25,32 +26,16 @@ impl fmt::Debug for Proxies {
 }
 
 impl Proxies {
-    /// The proxy for `url`.
-    pub(super) fn choose(&self, url: &Url) -> Option<Url> {
-        let scheme = url.scheme();
+    /// The proxy for `uri`.
+    pub(super) fn choose(&self, uri: &Uri) -> Option<Intercept> {
+        let scheme = uri.scheme_str()?;
         let proxy = match self {
             Self::Given(proxies) => proxies.get(scheme).map(Secret::expose),
-            Self::Environment(environment) if is_bypassed(url, environment) => None,
+            Self::Environment(environment) if is_bypassed(uri, environment) => None,
             Self::Environment(environment) => proxy_variable(environment, scheme),
         };
-        parse(proxy?).ok()
+        http_client::proxy(proxy?).ok()
     }
-}
-
-/// Reads a proxy's URL; without a scheme it is `http`.
-///
-/// # Errors
-/// What is wrong with it.
-pub(super) fn parse(proxy: &str) -> Result<Url, &'static str> {
-    let wrong = "a proxy's URL must look like http://proxy.example.com:3128";
-    let url = if proxy.contains("://") {
-        Url::parse(proxy)
-    } else {
-        Url::parse(&format!("http://{proxy}"))
-    };
-    url.ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or(wrong)
 }
 
 /// In lower case, else in upper case.
@@ -63,16 +48,16 @@ fn proxy_variable<'e>(environment: &'e Environment, scheme: &str) -> Option<&'e 
     Some(proxy).filter(|proxy| !proxy.is_empty())
 }
 
-/// Whether `no_proxy` names the host of `url`, as itself or as a domain.
-fn is_bypassed(url: &Url, environment: &Environment) -> bool {
+/// Whether `no_proxy` names the host of `uri`, as itself or as a domain.
+fn is_bypassed(uri: &Uri, environment: &Environment) -> bool {
     let no_proxy = environment.get("no_proxy");
     let no_proxy = no_proxy.or_else(|| environment.get("NO_PROXY"));
     let no_proxy = no_proxy.unwrap_or_default().to_lowercase();
     if no_proxy == "*" {
         return true;
     }
-    let host = url.host_str().unwrap_or_default();
-    let host_and_port = url.port().map(|port| format!("{host}:{port}"));
+    let host = uri.host().unwrap_or_default().to_lowercase();
+    let host_and_port = uri.port().map(|port| format!("{host}:{port}"));
     let entries = no_proxy.split(',').map(str::trim);
     entries.filter(|entry| !entry.is_empty()).any(|entry| {
         let entry = entry.trim_start_matches('.');
@@ -80,6 +65,6 @@ fn is_bypassed(url: &Url, environment: &Environment) -> bool {
             host.strip_suffix(entry)
                 .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
-        is_in(host) || host_and_port.as_deref().is_some_and(is_in)
+        is_in(&host) || host_and_port.as_deref().is_some_and(is_in)
     })
 }

@@ -19,8 +19,8 @@ use aws_types::{
     os_shim_internal::{Env, Fs},
     region::Region,
 };
-use reqwest::Url;
 use tokio::fs;
+use url::Url;
 
 use super::{
     assume_role::AssumeRole,
@@ -91,7 +91,7 @@ pub(super) async fn connect<S: Calls>(options: &SessionOptions) -> Result<Sessio
         without_tls: false,
         ..options.wire.clone()
     };
-    let credentials_http = http::client(&credentials_wire, tls)?;
+    let credentials_http = http::client(&credentials_wire, tls);
     let without_tls = options.wire.without_tls && endpoint_url.is_none();
     let http_client = match &options.trust {
         None if !without_tls => credentials_http.clone(),
@@ -101,7 +101,7 @@ pub(super) async fn connect<S: Calls>(options: &SessionOptions) -> Result<Sessio
                 without_tls,
                 ..options.wire.clone()
             };
-            http::client(&wire, tls::config(&trust, certificate).await?)?
+            http::client(&wire, tls::config(&trust, certificate).await?)
         }
     };
     #[cfg(test)]

@@ -3,7 +3,6 @@
 
 use std::{
     collections::HashMap,
-    error::Error as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -18,10 +17,23 @@ use azure_core::{
         headers::{HeaderName, HeaderValue, Headers},
     },
 };
-use reqwest::{Certificate, NoProxy, Proxy, header::RETRY_AFTER};
+use http::header::{HeaderMap, RETRY_AFTER};
+use http_body_util::Full;
+use hyper_util::client::proxy::matcher::Matcher;
+use rustls::pki_types::CertificateDer;
 use tokio::sync::OnceCell;
 
-use crate::{Environment, Failure, FailureKind, backends::roots};
+use crate::{
+    Environment, Failure, FailureKind,
+    backends::{
+        http_client::{self, ChooseProxy, Http, Settings, no_proxies, tls},
+        roots,
+    },
+};
+
+/// How long a connection is kept that nobody uses, and how many.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+const MOST_IDLE_CONNECTIONS: usize = 32;
 
 /// How long a metadata endpoint, which is on this machine's own network, may take to be reached.
 const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -54,9 +66,9 @@ pub(super) struct WireSettings {
 #[derive(Debug)]
 pub(super) struct Wire {
     settings: WireSettings,
-    tls: OnceCell<reqwest::Client>,
+    tls: OnceCell<Http>,
     /// For metadata endpoints, which speak plain HTTP and are never behind a proxy.
-    plain: OnceCell<reqwest::Client>,
+    plain: OnceCell<Http>,
 }
 
 impl Wire {
@@ -102,24 +114,21 @@ impl Wire {
                 "the request holds a character that cannot be sent",
             ))
         };
-        let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes())
-            .map_err(|_| unsendable())?;
-        let mut outgoing = http.request(method, request.url().clone());
+        let mut outgoing = http::Request::builder()
+            .method(request.method().as_str())
+            .uri(request.url().as_str());
         for (name, value) in request.headers().iter() {
             outgoing = outgoing.header(name.as_str(), value.as_str());
         }
-        // All that is sent here is short and has no stream.
-        if let Body::Bytes(bytes) = request.body()
-            && !bytes.is_empty()
-        {
-            outgoing = outgoing.body(bytes.clone());
-        }
-        let host = request.url().host_str().unwrap_or_default();
-        let response = match outgoing.send().await {
-            Ok(response) => response,
-            Err(error) if error.is_builder() => return Err(unsendable()),
-            Err(error) => return Err(self.no_answer(host, &error)),
+        let body = match request.body() {
+            Body::Bytes(bytes) => bytes.clone(),
+            // All that is sent here is short and has no stream.
+            Body::SeekableStream(_) => return Err(unsendable()),
         };
+        let outgoing = outgoing.body(Full::new(body)).map_err(|_| unsendable())?;
+        let host = request.url().host_str().unwrap_or_default();
+        let answer = http.send(outgoing).await;
+        let response = answer.map_err(|trouble| self.no_answer(host, &trouble))?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER);
         let retry_after = retry_after.and_then(|after| after.to_str().ok()?.parse::<u64>().ok());
@@ -130,16 +139,11 @@ impl Wire {
             return Err(Trouble::lasting(throttled(host, retry_after)));
         }
         let headers = headers(response.headers());
-        let body = response.bytes().await;
-        let body = body.map_err(|error| self.no_answer(host, &error))?;
-        Ok(AsyncRawResponse::from_bytes(
-            StatusCode::from(status),
-            headers,
-            body,
-        ))
+        let (status, body) = (StatusCode::from(status), response.into_body());
+        Ok(AsyncRawResponse::from_bytes(status, headers, body))
     }
 
-    async fn http(&self, request: &Request) -> Result<&reqwest::Client, Failure> {
+    async fn http(&self, request: &Request) -> Result<&Http, Failure> {
         match request.url().scheme() {
             "https" => self.tls.get_or_try_init(|| self.build()).await,
             _ => {
@@ -150,27 +154,19 @@ impl Wire {
         }
     }
 
-    async fn build(&self) -> Result<reqwest::Client, Failure> {
+    async fn build(&self) -> Result<Http, Failure> {
         let settings = &self.settings;
-        let builder = common(settings.connect_timeout);
-        let builder = match self.roots().await? {
-            Some(roots) => builder.tls_certs_only(roots),
-            None => builder.tls_danger_accept_invalid_certs(true),
-        };
-        let builder = match proxy(&settings.environment)? {
-            Some(proxy) => builder.proxy(proxy),
-            None => builder,
-        };
-        made(builder)
+        let proxies = proxies(&settings.environment)?;
+        http(self.roots().await?, proxies, settings.connect_timeout)
     }
 
-    fn build_plain(&self) -> Result<reqwest::Client, Failure> {
+    fn build_plain(&self) -> Result<Http, Failure> {
         let timeout = METADATA_CONNECT_TIMEOUT.min(self.settings.connect_timeout);
-        made(common(timeout).tls_certs_only([]))
+        http(Some(Vec::new()), no_proxies(), timeout)
     }
 
     /// The authorities to trust; `None` for anybody.
-    async fn roots(&self) -> Result<Option<Vec<Certificate>>, Failure> {
+    async fn roots(&self) -> Result<Option<Vec<CertificateDer<'static>>>, Failure> {
         let variable = |name| {
             let path = self.settings.environment.get(name)?;
             (!path.is_empty()).then(|| PathBuf::from(path))
@@ -197,23 +193,21 @@ impl Wire {
     }
 
     /// The other side could not be asked.
-    fn no_answer(&self, host: &str, error: &reqwest::Error) -> Trouble {
-        let cause = root_cause(error);
-        let is_certificate = cause.to_lowercase().contains("certificate");
-        let message = if error.is_timeout() {
-            let seconds = self.settings.connect_timeout.as_secs_f64();
-            format!("no connection to {host} within {seconds} s")
-        } else if is_certificate {
-            format!(
-                "no trust between us and {host} ({cause}): name its authority in SSL_CERT_FILE or \
+    fn no_answer(&self, host: &str, trouble: &http_client::Trouble) -> Trouble {
+        let message = match trouble {
+            http_client::Trouble::ConnectTimedOut => {
+                let seconds = self.settings.connect_timeout.as_secs_f64();
+                format!("no connection to {host} within {seconds} s")
+            }
+            http_client::Trouble::Untrusted(why) => format!(
+                "no trust between us and {host} ({why}): name its authority in SSL_CERT_FILE or \
                  REQUESTS_CA_BUNDLE"
-            )
-        } else {
-            format!("no answer from {host}: {cause}")
+            ),
+            http_client::Trouble::NoAnswer(why) => format!("no answer from {host}: {why}"),
         };
         Trouble {
             failure: Failure::new(FailureKind::Unavailable, message),
-            is_transient: !is_certificate,
+            is_transient: !matches!(trouble, http_client::Trouble::Untrusted(_)),
         }
     }
 }
@@ -259,47 +253,46 @@ pub(super) fn throttled(host: &str, retry_after: Option<u64>) -> Failure {
     )
 }
 
-fn common(connect_timeout: Duration) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .no_proxy()
-        .connect_timeout(connect_timeout)
-        // A token goes to nobody else.
-        .redirect(reqwest::redirect::Policy::none())
-}
-
-fn made(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Failure> {
-    builder.build().map_err(|error| {
-        let message = format!("the HTTP client cannot be made: {}", root_cause(&error));
-        Failure::new(FailureKind::Configuration, message)
-    })
+fn http(
+    authorities: Option<Vec<CertificateDer<'static>>>,
+    proxies: ChooseProxy,
+    connect_timeout: Duration,
+) -> Result<Http, Failure> {
+    let tls = tls::config(authorities, None)
+        .map_err(|_| Failure::new(FailureKind::Configuration, "TLS cannot be set up"))?;
+    Ok(Http::new(Settings {
+        tls,
+        proxies,
+        connect_timeout,
+        idle_timeout: IDLE_TIMEOUT,
+        most_idle_connections: MOST_IDLE_CONNECTIONS,
+    }))
 }
 
 /// The proxy of the environment: the name in lower case counts first, as in Python's `requests`.
-fn proxy(environment: &Environment) -> Result<Option<Proxy>, Failure> {
+fn proxies(environment: &Environment) -> Result<ChooseProxy, Failure> {
     let variable = |name: &str| {
         let lower = environment.get(name);
         lower.or_else(|| environment.get(&name.to_uppercase()))
     };
     let proxy = variable("https_proxy").filter(|url| !url.is_empty());
     let proxy = proxy.or_else(|| variable("all_proxy").filter(|url| !url.is_empty()));
-    let Some(url) = proxy else { return Ok(None) };
-    let url = if url.contains("://") {
-        url.to_owned()
-    } else {
-        format!("http://{url}")
+    let Some(url) = proxy else {
+        return Ok(no_proxies());
     };
-    let no_proxy = variable("no_proxy").and_then(NoProxy::from_string);
-    match Proxy::https(url) {
-        Ok(proxy) => Ok(Some(proxy.no_proxy(no_proxy))),
-        Err(_) => Err(Failure::new(
+    http_client::proxy(url).map_err(|_| {
+        Failure::new(
             FailureKind::Configuration,
             "the proxy that https_proxy or all_proxy names is no URL like \
              http://proxy.example.com:3128",
-        )),
-    }
+        )
+    })?;
+    let no_proxy = variable("no_proxy").unwrap_or_default();
+    let matcher = Matcher::builder().https(url).no(no_proxy).build();
+    Ok(Arc::new(move |uri| matcher.intercept(uri)))
 }
 
-fn headers(received: &reqwest::header::HeaderMap) -> Headers {
+fn headers(received: &HeaderMap) -> Headers {
     let headers = received.iter().filter_map(|(name, value)| {
         let name = HeaderName::from(name.as_str().to_owned());
         Some((name, HeaderValue::from(value.to_str().ok()?.to_owned())))
@@ -307,21 +300,10 @@ fn headers(received: &reqwest::header::HeaderMap) -> Headers {
     Headers::from(headers.collect::<HashMap<_, _>>())
 }
 
-async fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
+async fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let found = roots::certificates(path).await;
     found.map_err(|why| {
         let message = format!("{} cannot be used for TLS: {why}", path.display());
         Failure::new(FailureKind::Configuration, message)
     })
-}
-
-/// What lies at the bottom of `error`, in the words of the system or of TLS; never a URL.
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause = error.source();
-    let mut words = "the connection failed".to_owned();
-    while let Some(error) = cause {
-        words = error.to_string();
-        cause = error.source();
-    }
-    words
 }

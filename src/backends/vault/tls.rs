@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use reqwest::{Certificate, ClientBuilder, Identity};
+use rustls_pki_types::CertificateDer;
 use tokio::fs;
 
 use crate::{Failure, FailureKind, backends::roots};
@@ -54,6 +55,9 @@ impl Tls {
         for path in &self.further_roots {
             roots.extend(certificates(path).await?);
         }
+        let roots = roots
+            .iter()
+            .filter_map(|der| Certificate::from_der(der).ok());
         self.identify(builder.tls_certs_only(roots)).await
     }
 
@@ -72,7 +76,7 @@ impl Tls {
     }
 }
 
-async fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
+async fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let found = roots::certificates(path).await;
     found.map_err(|why| unusable(path, &why))
 }

@@ -3,7 +3,18 @@
 
 use std::time::Duration;
 
-use crate::{Environment, Failure, FailureKind};
+use http::Request;
+use http_body_util::Full;
+use tokio::time::timeout;
+use url::Url;
+
+use crate::{
+    Environment, Failure, FailureKind,
+    backends::http_client::{Http, Settings, no_proxies, tls},
+};
+
+/// For the metadata server, which is near.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The token for `audience`.
 ///
@@ -27,32 +38,36 @@ pub(super) async fn id_token(
     };
     let host = get("GCE_METADATA_HOST").or_else(|| get("GCE_METADATA_ROOT"));
     let host = host.unwrap_or("metadata.google.internal");
-    let failure = |kind, message: &str| Failure::new(kind, message);
+    let not_a_host = || super::misconfigured("GCE_METADATA_HOST in the environment is no host");
     let address =
         format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/identity");
-    let mut address = reqwest::Url::parse(&address)
-        .map_err(|_| super::misconfigured("GCE_METADATA_HOST in the environment is no host"))?;
+    let mut address = Url::parse(&address).map_err(|_| not_a_host())?;
     address
         .query_pairs_mut()
         .append_pair("audience", audience)
         .append_pair("format", "full");
+    let request = Request::get(address.as_str())
+        .header("Metadata-Flavor", "Google")
+        .body(Full::default())
+        .map_err(|_| not_a_host())?;
     let unreachable = || {
-        failure(
+        Failure::new(
             FailureKind::Unavailable,
             "Google's metadata server gave no ID token: it is there on Google's machines alone",
         )
     };
-    let tls = super::super::tls::config(&super::super::tls::Trust::Mozilla, None).await?;
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .no_proxy()
-        .timeout(Duration::from_secs(5))
-        .build()
-        .map_err(|_| unreachable())?;
-    let request = client.get(address).header("Metadata-Flavor", "Google");
-    let answer = request.send().await.map_err(|_| unreachable())?;
-    if !answer.status().is_success() {
-        return Err(unreachable());
-    }
-    answer.text().await.map_err(|_| unreachable())
+    let http = Http::new(Settings {
+        tls: tls::config(Some(Vec::new()), None).map_err(|_| unreachable())?,
+        proxies: no_proxies(),
+        connect_timeout: TIMEOUT,
+        idle_timeout: TIMEOUT,
+        most_idle_connections: 0,
+    });
+    let answer = timeout(TIMEOUT, http.send(request)).await;
+    let answer = answer
+        .ok()
+        .and_then(Result::ok)
+        .filter(|answer| answer.status().is_success())
+        .ok_or_else(unreachable)?;
+    String::from_utf8(answer.into_body().into()).map_err(|_| unreachable())
 }

@@ -8,15 +8,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use aws_lc_rs::{
-    digest,
-    rand::SystemRandom,
-    signature::{RSA_PSS_SHA256, RsaKeyPair},
-};
 use azure_core::{Error, error::ErrorKind, http::ClientMethodOptions};
 use azure_identity::ClientAssertion;
 use base64::{Engine as _, engine::general_purpose};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use ring::{
+    digest,
+    rand::{SecureRandom as _, SystemRandom},
+    signature::{RSA_PSS_SHA256, RsaKeyPair},
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde::Serialize;
 use serde_json::json;
 
@@ -141,7 +141,7 @@ impl CertificateAssertion {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         let random = SystemRandom::new();
         let mut id = [0_u8; 16];
-        aws_lc_rs::rand::SecureRandom::fill(&random, &mut id).ok()?;
+        random.fill(&mut id).ok()?;
         let claims = json!({
             "aud": self.audience,
             "exp": (now + LIFE).as_secs(),
@@ -154,7 +154,7 @@ impl CertificateAssertion {
         let header = url_safe(self.certificate.header().as_bytes());
         let signed = format!("{header}.{}", url_safe(claims.to_string().as_bytes()));
         let key = &self.certificate.key;
-        let mut signature = vec![0; key.public_modulus_len()];
+        let mut signature = vec![0; key.public().modulus_len()];
         key.sign(&RSA_PSS_SHA256, &random, signed.as_bytes(), &mut signature)
             .ok()?;
         Some(format!("{signed}.{}", url_safe(&signature)))

@@ -1,0 +1,182 @@
+//! New connections: straight, through a proxy's tunnel, or to a proxy that passes requests on.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{HeaderValue, Uri, uri::Scheme};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::{
+    legacy::connect::{Connected, Connection, HttpConnector, proxy::Tunnel},
+    proxy::matcher::Intercept,
+};
+use rustls::ClientConfig;
+use tokio::time::timeout;
+use tower_service::Service;
+
+use super::{ChooseProxy, authorization, trouble::ConnectTimedOut};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes connections.
+#[derive(Clone)]
+pub(super) struct Connector {
+    straight: HttpsConnector<HttpConnector>,
+    tls: Arc<ClientConfig>,
+    proxies: ChooseProxy,
+    timeout: Duration,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
+impl Connector {
+    pub(super) fn new(tls: ClientConfig, proxies: ChooseProxy, timeout: Duration) -> Self {
+        let tls = Arc::new(tls);
+        let mut tcp = HttpConnector::new();
+        // What is above it looks after https.
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(Duration::from_secs(60)));
+        // Among a name's addresses the next has its turn in time.
+        tcp.set_connect_timeout(Some(timeout));
+        Self {
+            straight: HttpsConnector::from((tcp, Arc::clone(&tls))),
+            tls,
+            proxies,
+            timeout,
+        }
+    }
+
+    /// What a request to `uri` has to say to a proxy that passes it on.
+    pub(super) fn authorization(&self, uri: &Uri) -> Option<HeaderValue> {
+        authorization(&(self.proxies)(uri)?)
+    }
+
+    async fn connect(self, uri: Uri) -> Result<Stream, BoxError> {
+        let Some(proxy) = (self.proxies)(&uri) else {
+            return Ok(Stream::to_server(called(self.straight, uri).await?));
+        };
+        if uri.scheme() == Some(&Scheme::HTTP) {
+            let to = proxy.uri().clone();
+            return Ok(Stream::to_proxy(called(self.straight, to).await?));
+        }
+        let tunnel = HttpsConnector::from((tunnel(&proxy, self.straight), self.tls));
+        Ok(Stream::to_server(called(tunnel, uri).await?))
+    }
+}
+
+fn tunnel<C>(proxy: &Intercept, to_proxy: C) -> Tunnel<C> {
+    let tunnel = Tunnel::new(proxy.uri().clone(), to_proxy);
+    match authorization(proxy) {
+        Some(authorization) => tunnel.with_auth(authorization),
+        None => tunnel,
+    }
+}
+
+async fn called<S: Service<Uri>>(mut service: S, uri: Uri) -> Result<S::Response, S::Error> {
+    poll_fn(|context| service.poll_ready(context)).await?;
+    service.call(uri).await
+}
+
+impl Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let limit = self.timeout;
+        let connection = self.clone().connect(uri);
+        Box::pin(async move {
+            let connection = timeout(limit, connection).await;
+            connection.unwrap_or_else(|_| Err(ConnectTimedOut.into()))
+        })
+    }
+}
+
+trait Io: Read + Write + Connection + Send + Unpin {}
+
+impl<T: Read + Write + Connection + Send + Unpin> Io for T {}
+
+/// A connection, however it came to be.
+pub(super) struct Stream {
+    io: Box<dyn Io>,
+    is_to_proxy: bool,
+}
+
+impl Stream {
+    fn to_server(io: impl Io + 'static) -> Self {
+        Self {
+            io: Box::new(io),
+            is_to_proxy: false,
+        }
+    }
+
+    /// To a proxy that is told the whole address of what is wanted.
+    fn to_proxy(io: impl Io + 'static) -> Self {
+        Self {
+            is_to_proxy: true,
+            ..Self::to_server(io)
+        }
+    }
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        self.io.connected().proxy(self.is_to_proxy)
+    }
+}
+
+impl Read for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl Write for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(context, buffers)
+    }
+}
