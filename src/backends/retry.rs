@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+use tokio::time::Instant;
 
 use crate::Failure;
 
@@ -32,12 +33,19 @@ impl Trouble {
     }
 }
 
+/// The moment that is `limit` from now.
+pub(super) fn deadline_after(limit: Duration) -> Instant {
+    const FAR_FUTURE: Duration = Duration::from_secs(30 * 365 * 86_400);
+    let now = Instant::now();
+    now.checked_add(limit).unwrap_or(now + FAR_FUTURE)
+}
+
 /// Repeats `attempt` while its trouble is transient, at most `max_retries` times, with growing
-/// pauses. A server that asks to wait for `total_timeout` or longer is not asked again: no answer
-/// in time is to be had.
+/// pauses, or longer ones where the server asks for them. A pause that would not end before
+/// `deadline` is not made: no answer in time is to be had.
 pub(super) async fn with_retries<T, F>(
     max_retries: usize,
-    total_timeout: Duration,
+    deadline: Instant,
     attempt: impl FnMut() -> F,
 ) -> Result<T, Failure>
 where
@@ -51,10 +59,10 @@ where
     attempt
         .retry(pauses.build())
         .when(|trouble: &Trouble| trouble.is_transient)
-        .adjust(|trouble, pause| match trouble.retry_after {
-            Some(after) if after >= total_timeout => None,
-            Some(after) => pause.map(|pause| pause.max(after)),
-            None => pause,
+        .adjust(|trouble, pause| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let pause = pause?.max(trouble.retry_after.unwrap_or_default());
+            Some(pause).filter(|pause| *pause < left)
         })
         .await
         .map_err(|trouble| trouble.failure)

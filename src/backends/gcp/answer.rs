@@ -200,6 +200,11 @@ fn not_google(http_status: u16, error: &Error) -> Trouble {
     }
 }
 
+/// An attempt had its time.
+pub(super) fn not_in_time() -> Trouble {
+    transient("no answer from Secret Manager in time")
+}
+
 /// Nothing came back that could be read.
 fn no_answer(error: &Error) -> Trouble {
     if error.is_deserialization() {
@@ -220,7 +225,7 @@ fn no_answer(error: &Error) -> Trouble {
         );
     }
     if error.is_timeout() {
-        return transient("no answer from Secret Manager in time");
+        return not_in_time();
     }
     transient(format!("no answer from Secret Manager: {cause}"))
 }

@@ -1,14 +1,14 @@
 //! The wire: one client of Google's library for the life of the backend, its time-outs and
 //! retries.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use google_cloud_gax::{client_builder::ClientBuilder, retry_policy::NeverRetry};
 use google_cloud_secretmanager_v1::client::SecretManagerService;
 use tokio::{
-    sync::{RwLock, Semaphore},
+    sync::{RwLock, Semaphore, SemaphorePermit},
     task::JoinHandle,
-    time::{Instant, timeout},
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -19,7 +19,10 @@ use super::{
     },
     project::Project,
 };
-use crate::{Failure, FailureKind, backends::retry};
+use crate::{
+    Failure, FailureKind,
+    backends::retry::{self, Trouble},
+};
 
 /// How long a machine without a metadata server is not asked for it again.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
@@ -69,9 +72,9 @@ impl fmt::Debug for Live {
 }
 
 impl Live {
-    /// The project that all secrets are in.
-    pub(super) fn project(&self) -> &str {
-        &self.project
+    /// Secret `name`, as Google calls it.
+    pub(super) fn native_key(&self, name: &str) -> String {
+        ["projects/", &self.project, "/secrets/", name].concat()
     }
 }
 
@@ -84,40 +87,74 @@ impl Client {
         }
     }
 
-    /// The latest version of secret `name`.
+    /// When a lookup that starts now has to be over.
+    pub(super) fn deadline(&self) -> Instant {
+        retry::deadline_after(self.settings.total_timeout)
+    }
+
+    /// The latest version of a secret.
     ///
     /// # Errors
     /// When Secret Manager could not be asked, or holds what is no text.
-    pub(super) async fn access(&self, live: &Live, name: &str) -> Result<Reading, Failure> {
-        let resource = format!("projects/{}/secrets/{name}/versions/latest", live.project);
-        let attempt = || async {
-            // The semaphore is never closed.
-            let _slot = self.slots.acquire().await;
-            let request = live.service.access_secret_version().set_name(&resource);
-            answer::read(request.send().await)
-        };
-        let (times, limit) = (self.settings.max_retries, self.settings.total_timeout);
-        retry::with_retries(times, limit, attempt).await
+    pub(super) async fn access(
+        &self,
+        live: &Live,
+        native_key: &str,
+        deadline: Instant,
+    ) -> Result<Reading, Failure> {
+        let resource = [native_key, "/versions/latest"].concat();
+        let attempt = || self.attempt(live, &resource, deadline);
+        retry::with_retries(self.settings.max_retries, deadline, attempt).await
     }
 
-    /// `work`, but no longer than the total time-out.
-    pub(super) async fn within_total_timeout<T>(
+    /// One request. Its one timer is for all of it, its token included.
+    async fn attempt(
         &self,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        timeout(self.settings.total_timeout, work)
-            .await
-            .unwrap_or_else(|_| {
-                let seconds = self.settings.total_timeout.as_secs_f64();
-                Err(Failure::new(
-                    FailureKind::Unavailable,
-                    format!("no answer from Secret Manager within {seconds} s"),
-                ))
-            })
+        live: &Live,
+        resource: &str,
+        deadline: Instant,
+    ) -> Result<Reading, Trouble> {
+        let _slot = self.slot(deadline).await?;
+        let request = live.service.access_secret_version().set_name(resource);
+        let end = deadline.min(retry::deadline_after(self.settings.attempt_timeout));
+        match timeout_at(end, request.send()).await {
+            Ok(answer) => answer::read(answer),
+            Err(_) if end == deadline => Err(Trouble::lasting(self.too_late())),
+            Err(_) => Err(answer::not_in_time()),
+        }
+    }
+
+    async fn slot(&self, deadline: Instant) -> Result<Option<SemaphorePermit<'_>>, Trouble> {
+        match self.slots.try_acquire() {
+            Ok(slot) => Ok(Some(slot)),
+            Err(_) => match timeout_at(deadline, self.slots.acquire()).await {
+                // The semaphore is never closed; if it were, there would be no limit.
+                Ok(slot) => Ok(slot.ok()),
+                Err(_) => Err(Trouble::lasting(self.too_late())),
+            },
+        }
+    }
+
+    fn too_late(&self) -> Failure {
+        let seconds = self.settings.total_timeout.as_secs_f64();
+        Failure::new(
+            FailureKind::Unavailable,
+            format!("no answer from Secret Manager within {seconds} s"),
+        )
     }
 
     /// The one client, made by the first who asks; the others wait for it.
-    pub(super) async fn live(&self) -> Result<Arc<Live>, Failure> {
+    pub(super) async fn live(&self, deadline: Instant) -> Result<Arc<Live>, Failure> {
+        let result = self.state.try_read().ok().and_then(|state| known(&state));
+        match result {
+            Some(result) => result,
+            None => timeout_at(deadline, self.made())
+                .await
+                .unwrap_or_else(|_| Err(self.too_late())),
+        }
+    }
+
+    async fn made(&self) -> Result<Arc<Live>, Failure> {
         if let Some(result) = known(&*self.state.read().await) {
             return result;
         }
@@ -155,8 +192,7 @@ impl Client {
             .map_err(|_| unusable("the credentials cannot be used: a field is missing or wrong"))?;
         let builder = SecretManagerService::builder()
             .with_credentials(credentials)
-            .with_retry_policy(NeverRetry)
-            .with_attempt_timeout(settings.attempt_timeout);
+            .with_retry_policy(NeverRetry);
         let endpoint = settings.endpoint.iter();
         let builder = endpoint.fold(builder, ClientBuilder::with_endpoint);
         let domain = settings.universe_domain.iter();

@@ -89,29 +89,31 @@ impl CloudSecretManagerBackend {
             Ok(names) => names,
             Err(reason) => return Ok(Lookup::skipped(reason)),
         };
-        let found = self.client.within_total_timeout(self.find(&names)).await;
-        found.map_err(|failure| match failure.native_key() {
-            Some(_) => failure,
-            None => failure.at(names.join(", ")),
-        })
+        self.find(&names)
+            .await
+            .map_err(|failure| match failure.native_key() {
+                Some(_) => failure,
+                None => failure.at(names.join(", ")),
+            })
     }
 
     /// Asks for each name in turn; the first that is there ends it, and so does the first failure.
     async fn find(&self, names: &[String]) -> Result<Lookup<Secret>, Failure> {
-        let live = self.client.live().await?;
-        let native_key = |name: &str| format!("projects/{}/secrets/{name}", live.project());
+        let deadline = self.client.deadline();
+        let live = self.client.live(deadline).await?;
         let mut reason = None;
         for name in names {
-            match self.client.access(&live, name).await {
-                Ok(Reading::Found(value)) => return Ok(Lookup::found(value, native_key(name))),
+            let native_key = live.native_key(name);
+            match self.client.access(&live, &native_key, deadline).await {
+                Ok(Reading::Found(value)) => return Ok(Lookup::found(value, native_key)),
                 Ok(Reading::Missing(missing)) => {
                     self.log_denial(name, missing);
                     reason = reason.or(missing.reason());
                 }
-                Err(failure) => return Err(failure.at(native_key(name))),
+                Err(failure) => return Err(failure.at(native_key)),
             }
         }
-        let native_keys = names.iter().map(|name| native_key(name));
+        let native_keys = names.iter().map(|name| live.native_key(name));
         Ok(Lookup::Missing {
             native_key: native_keys.collect::<Vec<_>>().join(", "),
             reason: reason.map(str::to_owned),

@@ -60,12 +60,12 @@ impl Naming {
     ) -> Result<Vec<String>, SkipReason> {
         let prefix = prefix.ok_or(SkipReason::NoPrefix)?;
         let sep = &self.sep;
-        let global = format!("{prefix}{sep}{id}");
+        let global = [prefix, sep, id].concat();
         if !is_name(&global) {
             return Err(SkipReason::InvalidId(Cow::Borrowed(UNNAMEABLE)));
         }
         // A team whose name cannot be part of one has no secrets of its own.
-        let own = team.map(|team| format!("{prefix}{sep}{team}{TEAM_SEP}{id}"));
+        let own = team.map(|team| [prefix, sep, team, TEAM_SEP, id].concat());
         Ok(own
             .filter(|name| is_name(name))
             .into_iter()

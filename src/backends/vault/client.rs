@@ -170,8 +170,8 @@ impl Client {
     where
         F: Future<Output = Result<T, Trouble>>,
     {
-        let (times, limit) = (self.settings.max_retries, self.settings.total_timeout);
-        retry::with_retries(times, limit, attempt).await
+        let deadline = retry::deadline_after(self.settings.total_timeout);
+        retry::with_retries(self.settings.max_retries, deadline, attempt).await
     }
 
     /// `work`, but no longer than the total time-out.
