@@ -14,15 +14,22 @@
 #[path = "../support"]
 mod support {
     pub(crate) mod authority;
+    pub(crate) mod https;
     pub(crate) mod moto;
     pub(crate) mod process;
+    pub(crate) mod served;
     pub(crate) mod wire;
 }
 
 mod bad_settings;
+mod client_certificates;
 mod credentials;
+mod denied_batches;
+mod example;
 mod faults;
+mod log;
 mod many_ids;
+mod plain_http;
 mod reads;
 mod secrets_stay_secret;
 mod side_by_side;
