@@ -3,10 +3,11 @@
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use aws_config::SdkConfig;
-use aws_config::profile::ProfileSet;
+use aws_config::profile::{Profile, ProfileSet};
 use aws_runtime::env_config::{
     EnvConfigValue,
     file::{EnvConfigFileKind, EnvConfigFiles},
+    section::SsoSession,
 };
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime::client::{
@@ -172,7 +173,6 @@ pub(super) fn retry_partition() -> RetryPartition {
 /// The options, and the profile they lead to.
 pub(super) struct Shared<'o> {
     pub(super) options: &'o SessionOptions,
-    pub(super) files: EnvConfigFiles,
     profiles: ProfileSet,
     env: Env,
 }
@@ -214,7 +214,6 @@ impl<'o> Shared<'o> {
         }
         Ok(Self {
             options,
-            files,
             profiles,
             env,
         })
@@ -226,6 +225,14 @@ impl<'o> Shared<'o> {
 
     pub(super) fn in_profile(&self, key: &str) -> Option<&str> {
         self.profiles.get(key)
+    }
+
+    pub(super) fn profile(&self, name: &str) -> Option<&Profile> {
+        self.profiles.get_profile(name)
+    }
+
+    pub(super) fn sso_session(&self, name: &str) -> Option<&SsoSession> {
+        self.profiles.sso_session(name)
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<&'o str> {

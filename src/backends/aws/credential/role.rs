@@ -21,6 +21,7 @@ use crate::{
     Environment, Failure, FailureKind,
     backends::aws::{
         assume_role::{AssumeRole, WebIdentityToken},
+        http::Wire,
         session::{SessionOptions, misconfigured, retry_partition},
         trouble::{self, Explain},
     },
@@ -81,8 +82,10 @@ impl Sts {
 pub(super) struct LentRole {
     pub(super) sts: Sts,
     pub(super) role: AssumeRole,
-    pub(super) default_session_name: String,
+    /// Without one it is botocore's.
+    pub(super) default_session_name: Option<String>,
     pub(super) environment: Environment,
+    pub(super) wire: Wire,
 }
 
 impl LentRole {
@@ -107,13 +110,12 @@ impl LentRole {
 
     async fn assume_role(&self) -> Result<Option<aws_sdk_sts::types::Credentials>, Failure> {
         let role = &self.role;
-        let session_name = role.session_name.as_deref();
         let mut call = self
             .sts
             .client
             .assume_role()
             .role_arn(&role.arn)
-            .role_session_name(session_name.unwrap_or(&self.default_session_name))
+            .role_session_name(self.session_name())
             .set_policy_arns(policies(role))
             .set_policy(role.policy.clone())
             .set_duration_seconds(seconds(role.duration))
@@ -153,21 +155,17 @@ impl LentRole {
                 })?
             }
             WebIdentityToken::Google { audience } => {
-                google::id_token(audience.as_deref(), &self.environment).await?
+                let audience = audience.as_deref();
+                let token = google::id_token(audience, &self.environment, &self.wire).await?;
+                token.expose().to_owned()
             }
-        };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let session_name = match &role.session_name {
-            Some(name) => name.clone(),
-            // botocore's own: Airflow gives it none.
-            None => format!("botocore-session-{}", now.unwrap_or_default().as_secs()),
         };
         let call = self
             .sts
             .client
             .assume_role_with_web_identity()
             .role_arn(&role.arn)
-            .role_session_name(session_name)
+            .role_session_name(self.session_name())
             .web_identity_token(token)
             .set_provider_id(role.provider_id.clone())
             .set_policy_arns(policies(role))
@@ -175,6 +173,15 @@ impl LentRole {
             .set_duration_seconds(seconds(role.duration));
         let answer = call.send().await.map_err(|error| self.refused(&error))?;
         Ok(answer.credentials)
+    }
+
+    fn session_name(&self) -> String {
+        let given = self.role.session_name.as_ref();
+        let name = given.or(self.default_session_name.as_ref()).cloned();
+        name.unwrap_or_else(|| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            format!("botocore-session-{}", now.unwrap_or_default().as_secs())
+        })
     }
 
     fn refused<E>(&self, error: &SdkError<E, HttpResponse>) -> Failure

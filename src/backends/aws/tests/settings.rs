@@ -192,14 +192,8 @@ async fn settings_lead_to_the_requests_that_airflow_makes() {
 /// What `docs/differences.md` tells of.
 fn is_told(given: &Value, expected: &Value, error: Option<&str>) -> bool {
     let has = |name: &str| given["env"].get(name).is_some();
-    let of_profile = |call: &Value| {
-        let role = call["form"]["RoleArn"].as_str();
-        role.is_some_and(|role| role.ends_with("of-profile") || role.ends_with("of-web"))
-    };
     // `AWS_REGION` is read where nothing else names a region.
     (expected["error"] == "NoRegionError" && has("AWS_REGION"))
-        // A profile's own role is the SDK's affair.
-        || expected["calls"].as_array().unwrap().iter().any(of_profile)
         || error.is_some_and(|error| {
             // Half a key pair; a profile's name with a blank in it; a password in an address.
             error.contains("must be given together")
@@ -208,10 +202,6 @@ fn is_told(given: &Value, expected: &Value, error: Option<&str>) -> bool {
                 // The recorder in Airflow's place opens no bundle.
                 || error.contains("the CA bundle false cannot be used")
         })
-        // With a role, Airflow's service client knows the environment's profile, and not the given.
-        || (error.is_none()
-            && given["kwargs"].get("role_arn").is_some()
-            && given["kwargs"]["profile_name"].is_string())
         // Calls are always signed.
         || given["kwargs"]["config_kwargs"]["signature_version"] == "unsigned"
 }
