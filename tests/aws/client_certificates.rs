@@ -101,7 +101,7 @@ async fn a_client_certificate_that_is_missing_or_of_no_use_is_told() {
             server.address
         )
     );
-    let start = "Configuration: \"config_kwargs\" (AIRFLOW__SECRETS__BACKEND_KWARGS)";
+    let start = "Configuration: [secrets] backend_kwargs \"config_kwargs\" (AIRFLOW__SECRETS__BACKEND_KWARGS)";
     for (client_cert, what) in [
         (json!("/nowhere/client.pem"), "cannot be used: No such file"),
         (

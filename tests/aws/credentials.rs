@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What STS lends: credentials until `expiration`.
-fn lent(action: &str, expiration: &str) -> Answer {
+pub(crate) fn lent(action: &str, expiration: &str) -> Answer {
     Answer::new(
         200,
         format!(
@@ -25,14 +25,22 @@ fn lent(action: &str, expiration: &str) -> Answer {
     )
 }
 
-const FAR: &str = "2199-01-01T00:00:00Z";
+pub(crate) const FAR: &str = "2199-01-01T00:00:00Z";
 
-fn value() -> Answer {
+/// The time then, as AWS writes it.
+pub(crate) fn in_seconds(seconds: i64) -> String {
+    let mut date = std::process::Command::new("date");
+    let date = date.args(["-u", "-d", &format!("{seconds} seconds"), "+%FT%TZ"]);
+    let text = String::from_utf8(date.output().unwrap().stdout).unwrap();
+    text.trim().to_owned()
+}
+
+pub(crate) fn value() -> Answer {
     Answer::new(200, json!({"SecretString": "v"}).to_string())
 }
 
 /// The access key and the region that a request was signed with.
-fn signed(request: &Request) -> (String, String) {
+pub(crate) fn signed(request: &Request) -> (String, String) {
     let authorization = request.header("authorization").unwrap_or_default();
     let scope = authorization
         .split_once("Credential=")
@@ -226,14 +234,8 @@ async fn the_endpoint_of_the_arguments_is_the_services_and_not_that_of_sts() {
 
 #[tokio::test]
 async fn lent_credentials_are_replaced_before_they_expire() {
-    let mut date = std::process::Command::new("date");
-    let soon = date
-        .args(["-u", "-d", "+30 seconds", "+%FT%TZ"])
-        .output()
-        .unwrap();
-    let soon = String::from_utf8(soon.stdout).unwrap();
-    let soon = soon.trim();
-    let sts = [lent("AssumeRole", soon), lent("AssumeRole", FAR)];
+    let soon = in_seconds(30);
+    let sts = [lent("AssumeRole", &soon), lent("AssumeRole", FAR)];
     let (service, sts) = (
         Queued::with([value(), value(), value()]).await,
         Queued::with(sts).await,

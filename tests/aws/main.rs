@@ -23,10 +23,12 @@ mod support {
 
 mod bad_settings;
 mod client_certificates;
+mod containers;
 mod credentials;
 mod denied_batches;
 mod example;
 mod faults;
+mod instance_metadata;
 mod log;
 mod many_ids;
 mod plain_http;

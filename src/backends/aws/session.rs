@@ -83,9 +83,18 @@ pub(super) fn misconfigured(message: impl Into<String>) -> Failure {
 /// # Errors
 /// When a setting is missing or cannot be used.
 pub(super) async fn connect<S: Calls>(options: &SessionOptions) -> Result<Session, Failure> {
-    let shared = Shared::load(options).await?;
+    let shared = Shared::load(options, named_profile(options)).await?;
     let region = shared.region()?;
-    let endpoint_url = shared.endpoint(options.endpoint_url.as_ref(), S::SERVICE_ID)?;
+    // Airflow uses a profile that settings name to ask for the role, and has the service asked as
+    // the environment's profile says.
+    let has_own = options.role.is_some() && options.profile_name.is_some();
+    let of_service = if has_own {
+        Some(Shared::load(options, profile_variable(options)).await?)
+    } else {
+        None
+    };
+    let of_service = of_service.as_ref().unwrap_or(&shared);
+    let endpoint_url = of_service.endpoint(options.endpoint_url.as_ref(), S::SERVICE_ID)?;
     let certificate = options.client_certificate.as_ref();
     let tls = tls::config(&shared.trust_unless_given(None), certificate).await?;
     let credentials_wire = Wire {
@@ -95,9 +104,9 @@ pub(super) async fn connect<S: Calls>(options: &SessionOptions) -> Result<Sessio
     let credentials_http = http::client(&credentials_wire, tls)?;
     let without_tls = options.wire.without_tls && endpoint_url.is_none();
     let http_client = match &options.trust {
-        None if !without_tls => credentials_http.clone(),
+        None if !without_tls && !has_own => credentials_http.clone(),
         trust => {
-            let trust = shared.trust_unless_given(trust.as_ref());
+            let trust = of_service.trust_unless_given(trust.as_ref());
             let wire = Wire {
                 without_tls,
                 ..options.wire.clone()
@@ -178,7 +187,10 @@ pub(super) struct Shared<'o> {
 }
 
 impl<'o> Shared<'o> {
-    async fn load(options: &'o SessionOptions) -> Result<Self, Failure> {
+    async fn load(
+        options: &'o SessionOptions,
+        named: Option<Given<String>>,
+    ) -> Result<Self, Failure> {
         let environment = &options.environment;
         // An empty endpoint is none.
         let variables = environment
@@ -193,7 +205,6 @@ impl<'o> Shared<'o> {
             .with_contents(EnvConfigFileKind::Config, config)
             .with_contents(EnvConfigFileKind::Credentials, credentials)
             .build();
-        let named = named_profile(options);
         let name = named.as_ref().map(|profile| profile.value.clone());
         let name = name.unwrap_or_else(|| "default".to_owned());
         let profiles =
@@ -377,16 +388,19 @@ impl<'o> Shared<'o> {
     }
 }
 
-/// The profile that a setting names: an argument, `AWS_DEFAULT_PROFILE`, else `AWS_PROFILE`.
+/// The profile that a setting names: an argument, else a variable.
 fn named_profile(options: &SessionOptions) -> Option<Given<String>> {
+    let given = options.profile_name.clone();
+    given.or_else(|| profile_variable(options))
+}
+
+/// The profile that `AWS_DEFAULT_PROFILE`, else `AWS_PROFILE` names.
+fn profile_variable(options: &SessionOptions) -> Option<Given<String>> {
     let variable = |name: &str| {
         let profile = options.environment.get(name)?;
         Some(Given::new(name, "the environment", profile.to_owned()))
     };
-    let given = options.profile_name.clone();
-    given
-        .or_else(|| variable("AWS_DEFAULT_PROFILE"))
-        .or_else(|| variable("AWS_PROFILE"))
+    variable("AWS_DEFAULT_PROFILE").or_else(|| variable("AWS_PROFILE"))
 }
 
 /// The text of one of AWS's two files; one that is not there is empty. A session's token may have
