@@ -32,6 +32,7 @@ mod instance_metadata;
 mod log;
 mod many_ids;
 mod plain_http;
+mod profiles;
 mod reads;
 mod secrets_stay_secret;
 mod side_by_side;
