@@ -24,6 +24,7 @@ mod support {
 mod bad_settings;
 mod client_certificates;
 mod containers;
+mod credential_process;
 mod credentials;
 mod denied_batches;
 mod example;
@@ -36,6 +37,7 @@ mod profiles;
 mod reads;
 mod secrets_stay_secret;
 mod side_by_side;
+mod single_sign_on;
 mod tls;
 
 use std::{
