@@ -329,37 +329,6 @@ async fn a_web_identity_of_the_environments_is_part_of_the_default_chain() {
 }
 
 #[tokio::test]
-async fn google_says_who_a_machine_of_its_own_is() {
-    let google = Queued::with([Answer::new(200, "google.id.token")]).await;
-    let service = Queued::with([value()]).await;
-    let sts = Queued::with([lent("AssumeRoleWithWebIdentity", FAR)]).await;
-    let kwargs = json!({
-        "endpoint_url": service.url, "role_arn": "arn:aws:iam::123456789012:role/reader",
-        "assume_role_method": "assume_role_with_web_identity",
-        "assume_role_with_web_identity_federation": "google",
-        "assume_role_with_web_identity_federation_audience": "the audience",
-    });
-    let host = google.url.strip_prefix("http://").unwrap();
-    let environment = environment(&[
-        ("AWS_ACCESS_KEY_ID", ""),
-        ("AWS_ENDPOINT_URL_STS", &sts.url),
-        ("GCE_METADATA_HOST", host),
-    ]);
-    assert_eq!(ask(kwargs, &environment).await, Ok("v".to_owned()));
-    let asked = &google.seen.all()[0];
-    assert_eq!(
-        asked.path,
-        "/computeMetadata/v1/instance/service-accounts/default/identity?audience=the+audience&format=full"
-    );
-    assert_eq!(asked.header("metadata-flavor"), Some("Google"));
-    assert!(
-        sts.seen.all()[0]
-            .body
-            .contains("WebIdentityToken=google.id.token")
-    );
-}
-
-#[tokio::test]
 async fn a_refused_role_is_asked_for_once_however_many_lookups_wait() {
     let denied = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
     let sts = Queued::with(vec![Answer::new(403, denied); 50]).await;

@@ -14,6 +14,7 @@
 #[path = "../support"]
 mod support {
     pub(crate) mod authority;
+    pub(crate) mod google;
     pub(crate) mod https;
     pub(crate) mod moto;
     pub(crate) mod process;
@@ -29,6 +30,7 @@ mod credentials;
 mod denied_batches;
 mod example;
 mod faults;
+mod google_federation;
 mod instance_metadata;
 mod log;
 mod many_ids;
