@@ -145,7 +145,14 @@ async fn keys_in_the_arguments_come_before_all_others() {
     let pair = json!({
         "aws_access_key_id": "AKIAGIVEN", "aws_secret_access_key": "s", "aws_session_token": "t",
     });
-    assert_eq!(signed_with(pair, &[]).await.0, "AKIAGIVEN");
+    let queued = Queued::with([value()]).await;
+    let mut with_endpoint = pair.clone();
+    with_endpoint["endpoint_url"] = queued.url.clone().into();
+    let found = ask(with_endpoint, &environment(&[])).await;
+    assert_eq!(found, Ok("v".to_owned()));
+    let request = &queued.seen.all()[0];
+    assert_eq!(signed(request).0, "AKIAGIVEN");
+    assert_eq!(request.header("x-amz-security-token"), Some("t"));
     let nested = json!({"session_kwargs": {
         "aws_access_key_id": "AKIANESTED", "aws_secret_access_key": "s",
     }});

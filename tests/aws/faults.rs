@@ -25,7 +25,7 @@ fn value() -> Answer {
 }
 
 /// One that does not wait long before it tries again.
-fn quick(url: &str) -> AwsBuilder<SecretsManager> {
+pub(crate) fn quick(url: &str) -> AwsBuilder<SecretsManager> {
     SecretsManagerBackend::builder()
         .environment(&environment(&[]))
         .endpoint_url(url)
@@ -206,32 +206,6 @@ async fn a_server_that_is_not_there_is_unavailable_and_then_is_found_again() {
             "Unavailable: Secrets Manager at {url} could not be reached"
         )),
         "{message}"
-    );
-}
-
-#[tokio::test]
-async fn a_proxy_is_asked_where_one_is_given() {
-    let proxy = Queued::with([value(), value()]).await;
-    let target = "http://secrets.example.com";
-    let kwargs = json!({"config_kwargs": {"proxies": {"http": proxy.url}}});
-    let backend = secrets_manager(target, kwargs).await;
-    assert_eq!(variable(&backend, "x").await, Ok("v".to_owned()));
-    let variables = environment(&[("http_proxy", &proxy.url)]);
-    let backend = quick(target).environment(&variables).build().unwrap();
-    assert_eq!(
-        outcome(backend.get_variable("x", None).await),
-        Ok("v".to_owned())
-    );
-    assert_eq!(proxy.seen.lines(), ["POST http://secrets.example.com/"; 2]);
-    let bypassed = environment(&[
-        ("http_proxy", "http://127.0.0.1:1"),
-        ("no_proxy", "127.0.0.1"),
-    ]);
-    let direct = Queued::with([value()]).await;
-    let backend = quick(&direct.url).environment(&bypassed).build().unwrap();
-    assert_eq!(
-        outcome(backend.get_variable("x", None).await),
-        Ok("v".to_owned())
     );
 }
 

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::{
     SECRETS_MANAGER,
-    credentials::{signed, value},
+    credentials::{FAR, lent, signed, value},
     environment, make, outcome,
+    profiles::{ask, home},
     support::{
         served::Served,
         wire::{Answer, Queued, Request},
@@ -68,6 +69,29 @@ async fn a_machines_metadata_give_its_roles_credentials() {
         assert_eq!(signed(&request).0, "ASIAMACHINE");
         assert_eq!(request.header("x-amz-security-token"), Some("lent-token"));
     }
+}
+
+#[tokio::test]
+async fn the_metadatas_address_may_be_the_profiles() {
+    let machine = Served::by(machine).await;
+    let service = Queued::with([value()]).await;
+    let config = format!(
+        "[profile machine]\nrole_arn = arn:aws:iam::123456789012:role/r\n\
+         credential_source = Ec2InstanceMetadata\n\
+         ec2_metadata_service_endpoint = {}\n",
+        machine.url
+    );
+    let home = home(&config, "");
+    let sts = Queued::with([lent("AssumeRole", FAR)]).await;
+    let variables = [
+        ("AWS_DEFAULT_REGION", "eu-west-1"),
+        ("AWS_ENDPOINT_URL_STS", sts.url.as_str()),
+    ];
+    let kwargs = json!({"endpoint_url": service.url});
+    let found = ask(SECRETS_MANAGER, "machine", &kwargs, home.path(), &variables).await;
+    assert_eq!(found, Ok("v".to_owned()));
+    assert_eq!(signed(&sts.seen.all()[0]).0, "ASIAMACHINE");
+    assert_eq!(signed(&service.seen.all()[0]).0, "ASIALENT");
 }
 
 #[tokio::test]

@@ -36,10 +36,12 @@ mod log;
 mod many_ids;
 mod plain_http;
 mod profiles;
+mod proxies;
 mod reads;
 mod secrets_stay_secret;
 mod side_by_side;
 mod single_sign_on;
+mod sts_addresses;
 mod tls;
 
 use std::{

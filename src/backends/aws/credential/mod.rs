@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use self::{
     container::Container,
     profile::Profiles,
-    role::{Caller, LentRole},
+    role::{Caller, LentRole, Sts},
 };
 use super::{
     service::Calls,
@@ -70,8 +70,6 @@ pub(super) fn provider<S: Calls>(
     region: &str,
 ) -> Result<SharedCredentialsProvider, Failure> {
     let options = shared.options;
-    let sts_region = options.sts_region.as_deref().unwrap_or(region);
-    let sts_endpoint = shared.endpoint(options.sts_endpoint_url.as_ref(), "STS")?;
     let explain = Explain::new::<S>("the source of AWS credentials".to_owned(), options.timeout);
     let base = || -> Result<SharedCredentialsProvider, Failure> {
         Ok(match &options.keys {
@@ -92,8 +90,10 @@ pub(super) fn provider<S: Calls>(
             Some(format!("airflow_{}__connection", S::CLASS.to_lowercase())),
         ),
     };
+    let sts_region = options.sts_region.as_deref().unwrap_or(region);
+    let sts_endpoint = options.sts_endpoint_url.as_ref();
     let lent = LentRole {
-        sts: role::Sts::new(sdk, sts_region, sts_endpoint.as_deref(), options, caller),
+        sts: Sts::new(shared, sdk, sts_region, sts_endpoint, caller)?,
         role: role.value.clone(),
         default_session_name,
         environment: options.environment.clone(),
@@ -147,12 +147,28 @@ fn instance(
     if let Some(http_client) = sdk.http_client() {
         config = config.with_http_client(http_client);
     }
-    let mut client = imds::Client::builder().configure(&config);
-    if let Some(endpoint) = shared.variable("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
-        client = client.endpoint(endpoint).map_err(|_| {
-            misconfigured("AWS_EC2_METADATA_SERVICE_ENDPOINT in the environment is no address")
+    let setting = |variable, key| shared.variable(variable).or_else(|| shared.in_profile(key));
+    let mode = setting(
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+        "ec2_metadata_service_endpoint_mode",
+    );
+    let default = match mode {
+        Some(mode) if mode.eq_ignore_ascii_case("ipv6") => "http://[fd00:ec2::254]",
+        _ => "http://169.254.169.254",
+    };
+    let endpoint = setting(
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+        "ec2_metadata_service_endpoint",
+    );
+    let client = imds::Client::builder()
+        .configure(&config)
+        .endpoint(endpoint.unwrap_or(default))
+        .map_err(|_| {
+            misconfigured(
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT in the environment, or \
+                 ec2_metadata_service_endpoint in the AWS profile, is no address",
+            )
         })?;
-    }
     let provider = ImdsCredentialsProvider::builder().configure(&config);
     Ok(provider.imds_client(client.build()).build())
 }

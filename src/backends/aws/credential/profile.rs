@@ -96,9 +96,8 @@ impl<'a> Profiles<'a> {
 
     fn lent(&self, caller: Caller, role: AssumeRole) -> Result<SharedCredentialsProvider, Failure> {
         let options = self.shared.options;
-        let endpoint = self.shared.endpoint(None, "STS")?;
         Ok(SharedCredentialsProvider::new(LentRole {
-            sts: Sts::new(self.sdk, self.region, endpoint.as_deref(), options, caller),
+            sts: Sts::new(self.shared, self.sdk, self.region, None, caller)?,
             role,
             default_session_name: None,
             environment: options.environment.clone(),

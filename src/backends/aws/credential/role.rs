@@ -18,12 +18,15 @@ use aws_types::region::Region;
 
 use super::google;
 use crate::{
-    Environment, Failure, FailureKind,
-    backends::aws::{
-        assume_role::{AssumeRole, WebIdentityToken},
-        http::Wire,
-        session::{SessionOptions, misconfigured, retry_partition},
-        trouble::{self, Explain},
+    Environment, Failure, FailureKind, Secret,
+    backends::{
+        aws::{
+            assume_role::{AssumeRole, WebIdentityToken},
+            http::Wire,
+            session::{Shared, misconfigured, retry_partition},
+            trouble::{self, Explain},
+        },
+        given::Given,
     },
 };
 
@@ -42,23 +45,60 @@ pub(super) struct Sts {
     explain: Explain,
 }
 
+/// Where `legacy` STS is the one of all regions.
+const LEGACY_REGIONS: &[&str] = &[
+    "ap-northeast-1",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+];
+
 impl Sts {
+    /// The client for a region, at `endpoint`, else where environment and profile have it, else at
+    /// AWS's own.
+    ///
+    /// # Errors
+    /// When an address cannot be used.
     pub(super) fn new(
+        shared: &Shared<'_>,
         sdk: &SdkConfig,
         region: &str,
-        endpoint: Option<&str>,
-        options: &SessionOptions,
+        endpoint: Option<&Given<Secret>>,
         caller: Caller,
-    ) -> Self {
+    ) -> Result<Self, Failure> {
+        let endpoint = shared.endpoint(endpoint, "STS")?;
+        let is_plain = endpoint.is_none()
+            && !sdk.use_fips().unwrap_or_default()
+            && !sdk.use_dual_stack().unwrap_or_default();
+        let kind = shared
+            .variable("AWS_STS_REGIONAL_ENDPOINTS")
+            .or_else(|| shared.in_profile("sts_regional_endpoints"));
+        let is_legacy = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("legacy"));
+        let (region, endpoint) = if is_plain && is_legacy && LEGACY_REGIONS.contains(&region) {
+            ("us-east-1", Some("https://sts.amazonaws.com".to_owned()))
+        } else {
+            (region, endpoint)
+        };
         let mut config = Builder::from(sdk)
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
             .retry_partition(retry_partition());
-        config.set_endpoint_url(endpoint.map(str::to_owned));
         if endpoint.is_some() {
             // They choose among AWS's own endpoints.
             config.set_use_fips(None).set_use_dual_stack(None);
         }
+        config.set_endpoint_url(endpoint);
         let action = match caller {
             Caller::Credentials(credentials) => {
                 config.set_credentials_provider(Some(credentials));
@@ -66,14 +106,14 @@ impl Sts {
             }
             Caller::WebIdentity => "sts:AssumeRoleWithWebIdentity",
         };
-        Self {
+        Ok(Self {
             client: Client::from_conf(config.build()),
             explain: Explain {
                 whom: format!("STS in {region}"),
                 action,
-                timeout: options.timeout,
+                timeout: shared.options.timeout,
             },
-        }
+        })
     }
 }
 
