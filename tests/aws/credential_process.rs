@@ -28,7 +28,9 @@ fn printed(expiration: &str) -> Value {
 }
 
 fn config(command: &str) -> String {
-    format!("[profile program]\nregion = us-west-2\ncredential_process = {command} --for airflow\n")
+    format!(
+        "[profile program]\nregion = us-west-2\ncredential_process = {command} --for a-friend\n"
+    )
 }
 
 #[tokio::test]
@@ -56,8 +58,10 @@ async fn a_program_gives_credentials_until_they_expire() {
         let found = backend.get_variable("x", None).await;
         assert_eq!(outcome(found), Ok("v".to_owned()));
         let runs = std::fs::read_to_string(&runs).unwrap();
-        assert_eq!(runs, "--for airflow\n".repeat(expected));
+        assert_eq!(runs, "--for a-friend\n".repeat(expected));
     }
+    let shown = format!("{backend:?}");
+    assert!(!shown.contains("a-friend"), "{shown}");
     for request in service.seen.all() {
         let sent = |name| Request::header(&request, name);
         assert_eq!(sent("x-amz-security-token"), Some("printed-token"));

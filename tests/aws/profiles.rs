@@ -214,6 +214,37 @@ async fn a_profiles_role_may_be_lent_to_what_the_environment_or_a_container_has(
 }
 
 #[tokio::test]
+async fn a_key_is_of_one_file_and_that_of_credentials_comes_first() {
+    let program = json!({"Version": 1, "AccessKeyId": "ASIAPROGRAM", "SecretAccessKey": "s"});
+    let config = format!(
+        "[profile both]\naws_access_key_id = AKIACONFIG\naws_secret_access_key = s\n\
+         aws_session_token = of-the-config\ncredential_process = echo '{program}'\n\
+         [profile program]\naws_access_key_id = AKIACONFIG\naws_secret_access_key = s\n\
+         credential_process = echo '{program}'\n\
+         [profile config]\naws_access_key_id = AKIACONFIG\naws_secret_access_key = s\n\
+         aws_security_token = of-the-config\n"
+    );
+    let home = home(
+        &config,
+        "[both]\naws_access_key_id = AKIACREDENTIALS\naws_secret_access_key = s\n",
+    );
+    for (profile, key, token) in [
+        ("both", "AKIACREDENTIALS", None),
+        ("program", "ASIAPROGRAM", None),
+        ("config", "AKIACONFIG", Some("of-the-config")),
+    ] {
+        let service = Queued::with([value()]).await;
+        let kwargs = json!({"endpoint_url": service.url});
+        let region = [("AWS_DEFAULT_REGION", "eu-west-1")];
+        let found = ask(SECRETS_MANAGER, profile, &kwargs, home.path(), &region).await;
+        assert_eq!(found, Ok("v".to_owned()));
+        let request = &service.seen.all()[0];
+        assert_eq!(signed(request).0, key);
+        assert_eq!(request.header("x-amz-security-token"), token);
+    }
+}
+
+#[tokio::test]
 async fn a_web_identity_may_be_a_profiles() {
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
@@ -306,7 +337,8 @@ async fn a_profile_that_cannot_be_used_says_why() {
         ),
         (
             "half",
-            "the AWS profile \"half\" has an aws_access_key_id, but no aws_secret_access_key",
+            "the AWS profile \"half\" has an aws_access_key_id, but no aws_secret_access_key \
+             beside it",
         ),
         (
             "login",

@@ -109,3 +109,22 @@ async fn sts_is_the_regions_own_unless_settings_say_otherwise() {
         );
     }
 }
+
+#[tokio::test]
+async fn whom_the_service_is_trusted_by_says_nothing_of_sts() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    let never = Arc::new(|_: &Request| Reply::json(500, &json!({})));
+    let sts = serve(&["sts.eu-west-1.amazonaws.com"], &ca, never);
+    for verify in [json!(false), json!(ca)] {
+        let proxy = format!("http://{}", sts.address);
+        let kwargs = json!({
+            "verify": verify, "role_arn": "arn:aws:iam::123456789012:role/reader",
+            "config_kwargs": {"proxies": {"https": proxy}},
+        });
+        let made = make(SECRETS_MANAGER, kwargs, &environment(&[]), false).await;
+        let found = made.unwrap().0.get_variable("x", None).await;
+        let error = outcome(found).unwrap_err();
+        assert!(error.contains("certificate is not trusted"), "{error}");
+    }
+}

@@ -183,6 +183,8 @@ pub(super) fn retry_partition() -> RetryPartition {
 pub(super) struct Shared<'o> {
     pub(super) options: &'o SessionOptions,
     profiles: ProfileSet,
+    /// What each file has, first that of credentials: the parts of a key are those of one file.
+    keys: [ProfileSet; 2],
     env: Env,
 }
 
@@ -201,21 +203,24 @@ impl<'o> Shared<'o> {
         let config = profile_file(environment, "AWS_CONFIG_FILE", "config").await?;
         let credentials =
             profile_file(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials").await?;
-        let files = EnvConfigFiles::builder()
-            .with_contents(EnvConfigFileKind::Config, config)
-            .with_contents(EnvConfigFileKind::Credentials, credentials)
-            .build();
         let name = named.as_ref().map(|profile| profile.value.clone());
         let name = name.unwrap_or_else(|| "default".to_owned());
-        let profiles =
-            aws_config::profile::load(&Fs::default(), &env, &files, Some(name.clone().into()))
-                .await
-                .map_err(|_| {
-                    misconfigured(
-                        "AWS's profile files (~/.aws/config and ~/.aws/credentials, or those that \
-                         AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name) cannot be parsed",
-                    )
-                })?;
+        let parse = async |config: &str, credentials: &str| {
+            let files = EnvConfigFiles::builder()
+                .with_contents(EnvConfigFileKind::Config, config)
+                .with_contents(EnvConfigFileKind::Credentials, credentials)
+                .build();
+            let selected = Some(name.clone().into());
+            let parsed = aws_config::profile::load(&Fs::default(), &env, &files, selected).await;
+            parsed.map_err(|_| {
+                misconfigured(
+                    "AWS's profile files (~/.aws/config and ~/.aws/credentials, or those that \
+                     AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name) cannot be parsed",
+                )
+            })
+        };
+        let profiles = parse(&config, &credentials).await?;
+        let keys = [parse("", &credentials).await?, parse(&config, "").await?];
         if let Some(named) = named
             && profiles.get_profile(&name).is_none()
         {
@@ -226,6 +231,7 @@ impl<'o> Shared<'o> {
         Ok(Self {
             options,
             profiles,
+            keys,
             env,
         })
     }
@@ -240,6 +246,11 @@ impl<'o> Shared<'o> {
 
     pub(super) fn profile(&self, name: &str) -> Option<&Profile> {
         self.profiles.get_profile(name)
+    }
+
+    /// The same in the file of credentials alone, and in the other alone.
+    pub(super) fn in_each_file(&self, name: &str) -> [Option<&Profile>; 2] {
+        self.keys.each_ref().map(|file| file.get_profile(name))
     }
 
     pub(super) fn sso_session(&self, name: &str) -> Option<&SsoSession> {

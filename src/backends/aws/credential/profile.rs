@@ -1,11 +1,14 @@
 //! What a profile of AWS's two files gives, in botocore's order: a role, a web identity, a login in
 //! a browser, keys, or what a program prints.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf, time::Duration};
 
 use aws_config::{SdkConfig, credential_process::CredentialProcessProvider, profile::Profile};
-use aws_credential_types::provider::{
-    self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
+use aws_credential_types::{
+    Credentials,
+    provider::{
+        self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
+    },
 };
 
 use super::{
@@ -90,7 +93,7 @@ impl<'a> Profiles<'a> {
         role.session_name = get("role_session_name").map(str::to_owned);
         role.external_id = get("external_id").map(str::to_owned);
         let seconds = get("duration_seconds").and_then(|seconds| seconds.trim().parse().ok());
-        role.duration = seconds.map(std::time::Duration::from_secs);
+        role.duration = seconds.map(Duration::from_secs);
         self.lent(Caller::Credentials(caller), role)
     }
 
@@ -165,19 +168,8 @@ impl<'a> Profiles<'a> {
         if get("sso_role_name").is_some() || get("sso_account_id").is_some() {
             return self.single_sign_on(name).map(Some);
         }
-        if let Some(access_key_id) = get("aws_access_key_id") {
-            let Some(secret) = get("aws_secret_access_key") else {
-                return Err(misconfigured(format!(
-                    "the AWS profile {name:?} has an aws_access_key_id, but no \
-                     aws_secret_access_key"
-                )));
-            };
-            let keys = StaticKeys {
-                access_key_id: access_key_id.to_owned(),
-                secret_access_key: secret.into(),
-                session_token: get("aws_session_token").map(Into::into),
-            };
-            let keys = keys.credentials("profile");
+        let [first, last] = self.shared.in_each_file(name);
+        if let Some(keys) = keys(first)? {
             return Ok(Some(SharedCredentialsProvider::new(keys)));
         }
         if get("login_session").is_some() {
@@ -185,12 +177,13 @@ impl<'a> Profiles<'a> {
                 "the login_session of the AWS profile {name:?} is not offered: use SSO, or keys"
             )));
         }
-        Ok(get("credential_process").map(|command| {
-            SharedCredentialsProvider::new(Process {
+        if let Some(command) = get("credential_process") {
+            return Ok(Some(SharedCredentialsProvider::new(Process {
                 profile: name.to_owned(),
                 provider: CredentialProcessProvider::new(command.to_owned()),
-            })
-        }))
+            })));
+        }
+        Ok(keys(last)?.map(SharedCredentialsProvider::new))
     }
 
     /// A role for a token in a file, of the profile's or of the environment's.
@@ -256,6 +249,25 @@ impl<'a> Profiles<'a> {
     }
 }
 
+/// The key that a profile has in one file.
+fn keys(profile: Option<&Profile>) -> Result<Option<Credentials>, Failure> {
+    let Some((profile, key)) = profile.and_then(|p| Some((p, p.get("aws_access_key_id")?))) else {
+        return Ok(None);
+    };
+    let Some(secret) = profile.get("aws_secret_access_key") else {
+        return Err(misconfigured(format!(
+            "the AWS profile {:?} has an aws_access_key_id, but no aws_secret_access_key beside it",
+            profile.name()
+        )));
+    };
+    let keys = StaticKeys {
+        access_key_id: key.to_owned(),
+        secret_access_key: secret.into(),
+        session_token: profile.get("aws_session_token").map(Into::into),
+    };
+    Ok(Some(keys.credentials("profile")))
+}
+
 /// A profile without credentials, and what is wrong with it, if anything is.
 #[derive(Debug)]
 struct Nothing(Option<Failure>);
@@ -272,8 +284,7 @@ impl ProvideCredentials for Nothing {
     }
 }
 
-/// What a program prints. What it says when it fails may hold secrets.
-#[derive(Debug)]
+/// What a program prints. What it says when it fails may hold secrets, and so may its arguments.
 struct Process {
     profile: String,
     provider: CredentialProcessProvider,
@@ -300,5 +311,11 @@ impl ProvideCredentials for Process {
         Self: 'a,
     {
         future::ProvideCredentials::new(self.run())
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Process({:?})", self.profile)
     }
 }
