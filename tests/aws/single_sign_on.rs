@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The name of the session, and the SHA-1 hash of it.
-const SESSION: (&str, &str) = ("the-session", "df8447c107f2925c6352addc6e8a2d2348516c04");
+const SESSION: (&str, &str) = ("the session", "ae873cd3f7e21410aa2e3a90d442f96245afd03d");
 /// The portal's address, and the SHA-1 hash of it.
 const PORTAL: (&str, &str) = (
     "https://portal.test/start",
@@ -30,7 +30,7 @@ fn sso_home() -> TempDir {
     let role = "sso_account_id = 123456789012\nsso_role_name = Reader\nregion = us-west-2\n";
     let config = format!(
         "[profile shared]\nsso_session = {session}\n{role}\
-         [sso-session {session}]\nsso_region = eu-north-1\nsso_start_url = {portal}\n\
+         [sso-session \"{session}\"]\nsso_region = eu-north-1\nsso_start_url = {portal}\n\
          sso_registration_scopes = sso:account:access\n\
          [profile older]\nsso_region = eu-north-1\nsso_start_url = {portal}\n{role}\
          [profile lost]\nsso_session = other\n{role}\
@@ -128,11 +128,11 @@ async fn a_session_that_ends_soon_is_renewed_without_a_browser() {
     let home = sso_home();
     for seconds in [-60, 600] {
         let old = log_in(&home, SESSION.1, seconds);
-        let renewed = json!({
+        let answer = json!({
             "accessToken": "new-token", "expiresIn": 3600, "refreshToken": "refresh-2",
             "tokenType": "Bearer",
         });
-        let renewer = Queued::with([Answer::new(200, renewed.to_string())]).await;
+        let renewer = Queued::with([Answer::new(200, answer.to_string())]).await;
         let variables = [("AWS_ENDPOINT_URL_SSO_OIDC", renewer.url.as_str())];
         let (found, asked) = found(&home, "shared", &variables).await;
         assert_eq!(found, Ok("v".to_owned()));

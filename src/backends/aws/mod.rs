@@ -29,6 +29,7 @@ mod names;
 #[cfg(feature = "aws-parameter-store")]
 mod parameter_store;
 mod pattern;
+mod profile_files;
 mod proxy;
 #[cfg(feature = "aws-secrets-manager")]
 mod secrets_manager;

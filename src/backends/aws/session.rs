@@ -21,13 +21,13 @@ use aws_types::{
     region::Region,
 };
 use reqwest::Url;
-use tokio::fs;
 
 use super::{
     assume_role::AssumeRole,
     builder::RetryMode,
     credential::{self, StaticKeys},
     http::{self, Wire},
+    profile_files::{self, section_name},
     service::Calls,
     tls::{self, ClientCertificate, Trust},
     trouble::Explain,
@@ -182,6 +182,7 @@ pub(super) fn retry_partition() -> RetryPartition {
 /// The options, and the profile they lead to.
 pub(super) struct Shared<'o> {
     pub(super) options: &'o SessionOptions,
+    name: String,
     profiles: ProfileSet,
     /// What each file has, first that of credentials: the parts of a key are those of one file.
     keys: [ProfileSet; 2],
@@ -200,9 +201,7 @@ impl<'o> Shared<'o> {
             .filter(|(name, value)| !(name.starts_with("AWS_ENDPOINT_URL") && value.is_empty()))
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let env = Env::from(variables.collect::<HashMap<_, _>>());
-        let config = profile_file(environment, "AWS_CONFIG_FILE", "config").await?;
-        let credentials =
-            profile_file(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials").await?;
+        let [config, credentials] = profile_files::read(environment).await?;
         let name = named.as_ref().map(|profile| profile.value.clone());
         let name = name.unwrap_or_else(|| "default".to_owned());
         let parse = async |config: &str, credentials: &str| {
@@ -210,7 +209,7 @@ impl<'o> Shared<'o> {
                 .with_contents(EnvConfigFileKind::Config, config)
                 .with_contents(EnvConfigFileKind::Credentials, credentials)
                 .build();
-            let selected = Some(name.clone().into());
+            let selected = Some(section_name(&name).into());
             let parsed = aws_config::profile::load(&Fs::default(), &env, &files, selected).await;
             parsed.map_err(|_| {
                 misconfigured(
@@ -222,7 +221,7 @@ impl<'o> Shared<'o> {
         let profiles = parse(&config, &credentials).await?;
         let keys = [parse("", &credentials).await?, parse(&config, "").await?];
         if let Some(named) = named
-            && profiles.get_profile(&name).is_none()
+            && profiles.get_profile(&section_name(&name)).is_none()
         {
             return Err(named.failure(&format!(
                 "there is no AWS profile {name:?} in ~/.aws/config or ~/.aws/credentials"
@@ -230,6 +229,7 @@ impl<'o> Shared<'o> {
         }
         Ok(Self {
             options,
+            name,
             profiles,
             keys,
             env,
@@ -237,7 +237,7 @@ impl<'o> Shared<'o> {
     }
 
     pub(super) fn profile_name(&self) -> &str {
-        self.profiles.selected_profile()
+        &self.name
     }
 
     pub(super) fn in_profile(&self, key: &str) -> Option<&str> {
@@ -245,16 +245,17 @@ impl<'o> Shared<'o> {
     }
 
     pub(super) fn profile(&self, name: &str) -> Option<&Profile> {
-        self.profiles.get_profile(name)
+        self.profiles.get_profile(&section_name(name))
     }
 
     /// The same in the file of credentials alone, and in the other alone.
     pub(super) fn in_each_file(&self, name: &str) -> [Option<&Profile>; 2] {
-        self.keys.each_ref().map(|file| file.get_profile(name))
+        let name = section_name(name);
+        self.keys.each_ref().map(|file| file.get_profile(&name))
     }
 
     pub(super) fn sso_session(&self, name: &str) -> Option<&SsoSession> {
-        self.profiles.sso_session(name)
+        self.profiles.sso_session(&section_name(name))
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<&'o str> {
@@ -412,32 +413,6 @@ fn profile_variable(options: &SessionOptions) -> Option<Given<String>> {
         Some(Given::new(name, "the environment", profile.to_owned()))
     };
     variable("AWS_DEFAULT_PROFILE").or_else(|| variable("AWS_PROFILE"))
-}
-
-/// The text of one of AWS's two files; one that is not there is empty. A session's token may have
-/// boto3's older name in it, which the SDK does not read.
-async fn profile_file(
-    environment: &Environment,
-    variable: &str,
-    name: &str,
-) -> Result<String, Failure> {
-    let home = environment.get("HOME").filter(|home| !home.is_empty());
-    let path = match environment.get(variable) {
-        Some(path) => match (path.strip_prefix("~/"), home) {
-            (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
-            _ => PathBuf::from(path),
-        },
-        None => match home {
-            Some(home) => PathBuf::from(home).join(".aws").join(name),
-            None => return Ok(String::new()),
-        },
-    };
-    match fs::read(&path).await {
-        Ok(bytes) => String::from_utf8(bytes)
-            .map(|text| text.replace("\naws_security_token", "\naws_session_token"))
-            .map_err(|_| misconfigured(format!("{} is no UTF-8 text", path.display()))),
-        Err(_) => Ok(String::new()),
-    }
 }
 
 /// Whether `url` can be an endpoint.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, time::SystemTime};
 
 use aws_credential_types::{
     Credentials,
-    provider::{self, ProvideCredentials, error::CredentialsError, future},
+    provider::{ProvideCredentials, error::CredentialsError, future},
 };
 use aws_smithy_types::date_time::{DateTime, Format};
 use reqwest::Url;
@@ -136,9 +136,7 @@ impl ProvideCredentials for Container {
     where
         Self: 'a,
     {
-        let ask = async {
-            provider::Result::Ok(self.ask().await.map_err(CredentialsError::provider_error)?)
-        };
+        let ask = async { self.ask().await.map_err(CredentialsError::provider_error) };
         future::ProvideCredentials::new(ask)
     }
 }

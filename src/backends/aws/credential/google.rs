@@ -163,7 +163,7 @@ impl CredentialFile {
     fn assertion(&self, audience: &str) -> Result<Secret, Failure> {
         let key = PrivateKeyDer::from_pem_slice(self.field("private_key")?.as_bytes()).ok();
         let key = key.and_then(|key| any_supported_type(&key).ok());
-        let signer = key.and_then(|key| key.choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256]));
+        let key = key.and_then(|key| key.choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256]));
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default();
         let header =
@@ -177,7 +177,7 @@ impl CredentialFile {
             encoded(header.to_string()),
             encoded(claims.to_string())
         );
-        let signature = signer.and_then(|signer| signer.sign(signed.as_bytes()).ok());
+        let signature = key.and_then(|key| key.sign(signed.as_bytes()).ok());
         let signature = signature
             .ok_or_else(|| misconfigured(format!("{} is no RSA key", self.what("private_key"))))?;
         Ok(Secret::from(format!("{signed}.{}", encoded(signature))))

@@ -155,8 +155,8 @@ impl SingleSignOn {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .retry_partition(retry_partition());
-        let [_, renewer] = &self.endpoints;
-        config.set_endpoint_url(renewer.clone());
+        let [_, endpoint] = &self.endpoints;
+        config.set_endpoint_url(endpoint.clone());
         let call = aws_sdk_ssooidc::Client::from_conf(config.build()).create_token();
         let call = call
             .grant_type("refresh_token")

@@ -186,7 +186,7 @@ async fn settings_lead_to_the_requests_that_airflow_makes() {
         different.join("\n\n")
     );
     assert_eq!(cases.len(), 500);
-    assert_eq!(same, 0);
+    assert_eq!(same, 459);
 }
 
 /// What `docs/differences.md` tells of.
@@ -199,9 +199,8 @@ fn is_told(given: &Value, expected: &Value, error: Option<&str>) -> bool {
         || error.is_some_and(|error| {
             // A region without a name.
             (error.contains("this is no AWS region") && expected["region"] == "")
-            // Half a key pair; a profile's name with a blank in it; a password in an address.
+            // Half a key pair; a password in an address.
                 || error.contains("must be given together")
-                || error.contains("there is no AWS profile \\\"my p")
                 || error.contains("an endpoint has no user name")
                 // The recorder in Airflow's place opens no bundle.
                 || error.contains("the CA bundle false cannot be used")
