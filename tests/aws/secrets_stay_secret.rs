@@ -1,40 +1,14 @@
 //! No secret in `Debug`, errors or logs, whatever happens.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use airflow_secrets::Dialect;
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
-    PARAMETER_STORE, SECRETS_MANAGER, environment, make,
+    PARAMETER_STORE, SECRETS_MANAGER, environment,
+    log::Log,
+    make,
     support::wire::{Answer, Queued},
 };
-
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 /// Every answer below holds it, and so does every secret that goes out.
 const MARKER: &str = "MARKER7f3a";
@@ -121,7 +95,7 @@ async fn debug_errors_and_logs_hold_no_secret() {
         assert!(shown.contains("denied"), "{shown}");
         assert!(!shown.contains(MARKER), "{shown}");
     }
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("the log is of all levels"));
     let line = log.lines().find(|line| line.contains(MARKER));
     assert_eq!(line, None);
