@@ -15,11 +15,16 @@ use crate::{
 
 /// What STS lends: credentials until `expiration`.
 pub(crate) fn lent(action: &str, expiration: &str) -> Answer {
+    lent_as(action, expiration, "lent-token")
+}
+
+/// The same with a token.
+pub(crate) fn lent_as(action: &str, expiration: &str, token: &str) -> Answer {
     Answer::new(
         200,
         format!(
             "<{action}Response><{action}Result><Credentials><AccessKeyId>ASIALENT</AccessKeyId>\
-             <SecretAccessKey>lent-secret</SecretAccessKey><SessionToken>lent-token</SessionToken>\
+             <SecretAccessKey>lent-secret</SecretAccessKey><SessionToken>{token}</SessionToken>\
              <Expiration>{expiration}</Expiration></Credentials></{action}Result></{action}Response>"
         ),
     )

@@ -86,12 +86,27 @@ async fn the_metadatas_address_may_be_the_profiles() {
     let variables = [
         ("AWS_DEFAULT_REGION", "eu-west-1"),
         ("AWS_ENDPOINT_URL_STS", sts.url.as_str()),
+        ("AWS_EC2_METADATA_DISABLED", ""),
     ];
     let kwargs = json!({"endpoint_url": service.url});
     let found = ask(SECRETS_MANAGER, "machine", &kwargs, home.path(), &variables).await;
     assert_eq!(found, Ok("v".to_owned()));
     assert_eq!(signed(&sts.seen.all()[0]).0, "ASIAMACHINE");
     assert_eq!(signed(&service.seen.all()[0]).0, "ASIALENT");
+
+    machine.seen.clear();
+    let found = ask(
+        SECRETS_MANAGER,
+        "machine",
+        &kwargs,
+        home.path(),
+        &variables[..2],
+    )
+    .await;
+    let error = "Configuration: the AWS profile \"machine\" is for a machine's own role, and \
+                 AWS_EC2_METADATA_DISABLED in the environment forbids to ask for it";
+    assert_eq!(found, Err(error.to_owned()));
+    assert_eq!(machine.seen.lines(), [""; 0]);
 }
 
 #[tokio::test]

@@ -165,6 +165,24 @@ async fn a_session_that_ends_soon_is_renewed_without_a_browser() {
 }
 
 #[tokio::test]
+async fn a_renewed_token_that_cannot_be_kept_is_as_good() {
+    let home = sso_home();
+    let old = log_in(&home, SESSION.1, -60);
+    let file = file(&home, SESSION.1);
+    // Where the new file would be written is a folder.
+    std::fs::create_dir(file.with_extension("json.new")).unwrap();
+    let answer = json!({"accessToken": "new-token", "expiresIn": 3600});
+    let renewer = Queued::with([Answer::new(200, answer.to_string())]).await;
+    let variables = [("AWS_ENDPOINT_URL_SSO_OIDC", renewer.url.as_str())];
+    let (found, asked) = found(&home, "shared", &variables).await;
+    assert_eq!(found, Ok("v".to_owned()));
+    let token = asked[0].header("x-amz-sso_bearer_token");
+    assert_eq!(token, Some("new-token"));
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&kept).unwrap(), old);
+}
+
+#[tokio::test]
 async fn a_session_that_cannot_be_renewed_is_good_until_it_ends() {
     let home = sso_home();
     let refusal = r#"{"error": "invalid_grant", "error_description": "marker"}"#;

@@ -129,19 +129,22 @@ fn chain(
         };
         chain = chain.or_else("EcsContainer", container);
     }
-    let is_disabled = shared.variable("AWS_EC2_METADATA_DISABLED");
-    if !is_disabled.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
-        chain = chain.or_else("Ec2InstanceMetadata", instance(shared, sdk, region)?);
-    }
-    Ok(chain)
+    Ok(match instance(shared, sdk, region)? {
+        Some(instance) => chain.or_else("Ec2InstanceMetadata", instance),
+        None => chain,
+    })
 }
 
-/// What the machine's own metadata give.
+/// What the machine's own metadata give, unless they are to be left alone.
 fn instance(
     shared: &Shared<'_>,
     sdk: &SdkConfig,
     region: &str,
-) -> Result<ImdsCredentialsProvider, Failure> {
+) -> Result<Option<ImdsCredentialsProvider>, Failure> {
+    let is_disabled = shared.variable("AWS_EC2_METADATA_DISABLED");
+    if is_disabled.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+        return Ok(None);
+    }
     let region = Some(Region::new(region.to_owned()));
     let mut config = ProviderConfig::without_region().with_region(region);
     if let Some(http_client) = sdk.http_client() {
@@ -170,7 +173,7 @@ fn instance(
             )
         })?;
     let provider = ImdsCredentialsProvider::builder().configure(&config);
-    Ok(provider.imds_client(client.build()).build())
+    Ok(Some(provider.imds_client(client.build()).build()))
 }
 
 /// The keys in the environment.

@@ -148,7 +148,13 @@ impl<'a> Profiles<'a> {
                 wire: options.wire.clone(),
             }),
             "ec2instancemetadata" => {
-                SharedCredentialsProvider::new(instance(self.shared, self.sdk, self.region)?)
+                let instance = instance(self.shared, self.sdk, self.region)?;
+                SharedCredentialsProvider::new(instance.ok_or_else(|| {
+                    misconfigured(format!(
+                        "the AWS profile {name:?} is for a machine's own role, and \
+                         AWS_EC2_METADATA_DISABLED in the environment forbids to ask for it"
+                    ))
+                })?)
             }
             _ => {
                 return Err(misconfigured(format!(

@@ -1,7 +1,8 @@
 //! The credentials that a login in a browser leads to: IAM Identity Center, once "AWS SSO".
 
 use std::{
-    path::PathBuf,
+    io,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -15,6 +16,7 @@ use aws_smithy_types::date_time::{DateTime, Format};
 use aws_types::region::Region;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::Value;
+use tokio::{fs, io::AsyncWriteExt as _};
 
 use crate::{
     Failure, FailureKind, Secret,
@@ -122,7 +124,8 @@ impl SingleSignOn {
         if ends < now + RENEWAL_MARGIN
             && let Some(renewed) = self.renew(&token, now).await
         {
-            self.write_token(&renewed).await;
+            // Not kept, it is as good: whoever needs one next renews it again.
+            let _ = self.write_token(&path, &renewed).await;
             return Ok(renewed.text("accessToken").unwrap_or_default().into());
         }
         if ends <= now {
@@ -141,7 +144,7 @@ impl SingleSignOn {
     }
 
     async fn read_token(&self) -> Option<Value> {
-        let text = tokio::fs::read(self.token_file()?).await.ok()?;
+        let text = fs::read(self.token_file()?).await.ok()?;
         Some(serde_json::from_slice(&text).unwrap_or_default())
     }
 
@@ -175,30 +178,17 @@ impl SingleSignOn {
         Some(Token(renewed.into()))
     }
 
-    /// Keeps the token for all who share the session. One that cannot be kept is as good: the next
-    /// who needs one renews it again, or asks for a login.
-    async fn write_token(&self, token: &Token) {
-        let Some(path) = self.token_file() else {
-            return;
-        };
+    /// Keeps the token for all who share the session.
+    async fn write_token(&self, path: &Path, token: &Token) -> io::Result<()> {
         let new = path.with_extension("json.new");
-        let mut options = tokio::fs::OpenOptions::new();
+        let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         options.mode(0o600);
-        let written = async {
-            let mut file = options.open(&new).await?;
-            let text = token.0.to_string();
-            tokio::io::AsyncWriteExt::write_all(&mut file, text.as_bytes()).await?;
-            file.sync_all().await?;
-            tokio::fs::rename(&new, &path).await
-        };
-        if written.await.is_err() {
-            tracing::warn!(
-                "the renewed SSO token cannot be written to {}",
-                path.display()
-            );
-        }
+        let mut file = options.open(&new).await?;
+        file.write_all(token.0.to_string().as_bytes()).await?;
+        file.sync_all().await?;
+        fs::rename(&new, path).await
     }
 }
 
