@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_relative_address_is_ecss_own_and_comes_before_a_full_one() {
         let url = |variables: &[(&str, &str)]| {
-            let environment = Environment::from_iter(variables.iter().copied());
+            let environment = variables.iter().copied().collect::<Environment>();
             assert!(Container::is_one(&environment));
             let wire = Wire {
                 connect_timeout: Duration::ZERO,
