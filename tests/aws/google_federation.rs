@@ -155,14 +155,14 @@ async fn a_users_login_by_gcloud_is_renewed_for_an_id_token() {
     write(folder.path(), &format!("elsewhere/{name}"), &user);
     let elsewhere = folder.path().join("elsewhere");
     let proxy = format!("http://{}", google.address);
-    for place in [
-        ("HOME", folder.path().to_str().unwrap()),
-        ("CLOUDSDK_CONFIG", elsewhere.to_str().unwrap()),
+    for (place, folder, bundle) in [
+        ("HOME", folder.path(), "REQUESTS_CA_BUNDLE"),
+        ("CLOUDSDK_CONFIG", &elsewhere, "CURL_CA_BUNDLE"),
     ] {
         let variables = [
-            place,
+            (place, folder.to_str().unwrap()),
             ("https_proxy", proxy.as_str()),
-            ("REQUESTS_CA_BUNDLE", ca.to_str().unwrap()),
+            (bundle, ca.to_str().unwrap()),
         ];
         // An audience is not asked for: it is the client.
         let (found, sts) = ask(None, &variables).await;

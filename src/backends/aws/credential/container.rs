@@ -140,3 +140,35 @@ impl ProvideCredentials for Container {
         future::ProvideCredentials::new(ask)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_relative_address_is_ecss_own_and_comes_before_a_full_one() {
+        let url = |variables: &[(&str, &str)]| {
+            let environment = variables.iter().copied().collect::<Environment>();
+            assert!(Container::is_one(&environment));
+            let wire = Wire {
+                connect_timeout: Duration::ZERO,
+                read_timeout: Duration::ZERO,
+                proxies: Proxies::Given(BTreeMap::new()),
+                most_idle_connections: 0,
+                without_tls: false,
+            };
+            let container = Container { environment, wire };
+            container.url().unwrap().to_string()
+        };
+        let full = (FULL_URI, "http://[fd00:ec2::23]/v1/credentials");
+        let relative = (RELATIVE_URI, "/v2/credentials/task?a=1");
+        assert_eq!(url(&[full]), full.1);
+        assert_eq!(
+            url(&[full, relative]),
+            "http://169.254.170.2/v2/credentials/task?a=1"
+        );
+        assert!(!Container::is_one(&Environment::default()));
+    }
+}

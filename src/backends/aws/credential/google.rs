@@ -18,11 +18,14 @@ use serde_json::{Value, json};
 use super::ask::{self, Question};
 use crate::{
     Environment, Failure, FailureKind, Secret,
-    backends::aws::{
-        http::{self, Wire},
-        proxy::Proxies,
-        session::misconfigured,
-        tls::{self, Trust},
+    backends::{
+        aws::{
+            http::{self, Wire},
+            proxy::Proxies,
+            session::misconfigured,
+            tls::{self, Trust},
+        },
+        given::Given,
     },
 };
 
@@ -122,21 +125,12 @@ impl CredentialFile {
             headers: Vec::new(),
             form: Some(form),
         };
-        let bundle = environment.get("REQUESTS_CA_BUNDLE");
-        let bundle = bundle.filter(|path| !path.is_empty()).map(PathBuf::from);
-        let trust = bundle.map_or(Trust::Mozilla, |path| {
-            Trust::Bundle(crate::backends::given::Given::new(
-                "REQUESTS_CA_BUNDLE",
-                "the environment",
-                path,
-            ))
-        });
         let wire = Wire {
             proxies: Proxies::Environment(environment.clone()),
             without_tls: false,
             ..wire.clone()
         };
-        let http_client = http::client(&wire, tls::config(&trust, None).await?);
+        let http_client = http::client(&wire, tls::config(&trust(environment), None).await?);
         let answer = question.ask(http_client).await?;
         let answer = serde_json::from_str::<Value>(answer.expose()).ok();
         let token = answer
@@ -182,6 +176,16 @@ impl CredentialFile {
             .ok_or_else(|| misconfigured(format!("{} is no RSA key", self.what("private_key"))))?;
         Ok(Secret::from(format!("{signed}.{}", encoded(signature))))
     }
+}
+
+/// Whom Google must be known to: those that Python's `requests` trusts.
+fn trust(environment: &Environment) -> Trust {
+    let bundle = |variable: &str| {
+        let path = environment.get(variable).filter(|path| !path.is_empty())?;
+        Some(Given::new(variable, "the environment", PathBuf::from(path)))
+    };
+    let bundle = bundle("REQUESTS_CA_BUNDLE").or_else(|| bundle("CURL_CA_BUNDLE"));
+    bundle.map_or(Trust::Mozilla, Trust::Bundle)
 }
 
 /// In base64 as JWTs have it.
