@@ -126,6 +126,12 @@ async fn an_argument_that_can_never_work_is_an_error_that_names_it() {
             "a proxy's URL must look like",
         ),
         (
+            json!({"config_kwargs": {"proxies_config": {"proxy_ca_bundle": "marker"}}}),
+            "config_kwargs",
+            "\"proxies_config\" is not offered: leave it out, and put the authority of an https \
+             proxy into the PEM file that AWS_CA_BUNDLE names",
+        ),
+        (
             role(json!({"assume_role_method": "assume_role_with_saml"})),
             "assume_role_method",
             "SAML is not offered",

@@ -14,25 +14,38 @@ use crate::{
 };
 
 /// What STS lends: credentials until `expiration`.
-fn lent(action: &str, expiration: &str) -> Answer {
+pub(crate) fn lent(action: &str, expiration: &str) -> Answer {
+    lent_as(action, expiration, "lent-token")
+}
+
+/// The same with a token.
+pub(crate) fn lent_as(action: &str, expiration: &str, token: &str) -> Answer {
     Answer::new(
         200,
         format!(
             "<{action}Response><{action}Result><Credentials><AccessKeyId>ASIALENT</AccessKeyId>\
-             <SecretAccessKey>lent-secret</SecretAccessKey><SessionToken>lent-token</SessionToken>\
+             <SecretAccessKey>lent-secret</SecretAccessKey><SessionToken>{token}</SessionToken>\
              <Expiration>{expiration}</Expiration></Credentials></{action}Result></{action}Response>"
         ),
     )
 }
 
-const FAR: &str = "2199-01-01T00:00:00Z";
+pub(crate) const FAR: &str = "2199-01-01T00:00:00Z";
 
-fn value() -> Answer {
+/// The time then, as AWS writes it.
+pub(crate) fn in_seconds(seconds: i64) -> String {
+    let mut date = std::process::Command::new("date");
+    let date = date.args(["-u", "-d", &format!("{seconds} seconds"), "+%FT%TZ"]);
+    let text = String::from_utf8(date.output().unwrap().stdout).unwrap();
+    text.trim().to_owned()
+}
+
+pub(crate) fn value() -> Answer {
     Answer::new(200, json!({"SecretString": "v"}).to_string())
 }
 
 /// The access key and the region that a request was signed with.
-fn signed(request: &Request) -> (String, String) {
+pub(crate) fn signed(request: &Request) -> (String, String) {
     let authorization = request.header("authorization").unwrap_or_default();
     let scope = authorization
         .split_once("Credential=")
@@ -137,7 +150,14 @@ async fn keys_in_the_arguments_come_before_all_others() {
     let pair = json!({
         "aws_access_key_id": "AKIAGIVEN", "aws_secret_access_key": "s", "aws_session_token": "t",
     });
-    assert_eq!(signed_with(pair, &[]).await.0, "AKIAGIVEN");
+    let queued = Queued::with([value()]).await;
+    let mut with_endpoint = pair.clone();
+    with_endpoint["endpoint_url"] = queued.url.clone().into();
+    let found = ask(with_endpoint, &environment(&[])).await;
+    assert_eq!(found, Ok("v".to_owned()));
+    let request = &queued.seen.all()[0];
+    assert_eq!(signed(request).0, "AKIAGIVEN");
+    assert_eq!(request.header("x-amz-security-token"), Some("t"));
     let nested = json!({"session_kwargs": {
         "aws_access_key_id": "AKIANESTED", "aws_secret_access_key": "s",
     }});
@@ -226,14 +246,8 @@ async fn the_endpoint_of_the_arguments_is_the_services_and_not_that_of_sts() {
 
 #[tokio::test]
 async fn lent_credentials_are_replaced_before_they_expire() {
-    let mut date = std::process::Command::new("date");
-    let soon = date
-        .args(["-u", "-d", "+30 seconds", "+%FT%TZ"])
-        .output()
-        .unwrap();
-    let soon = String::from_utf8(soon.stdout).unwrap();
-    let soon = soon.trim();
-    let sts = [lent("AssumeRole", soon), lent("AssumeRole", FAR)];
+    let soon = in_seconds(30);
+    let sts = [lent("AssumeRole", &soon), lent("AssumeRole", FAR)];
     let (service, sts) = (
         Queued::with([value(), value(), value()]).await,
         Queued::with(sts).await,
@@ -324,37 +338,6 @@ async fn a_web_identity_of_the_environments_is_part_of_the_default_chain() {
             .contains("RoleSessionName=pod-session")
     );
     assert_eq!(signed(&service.seen.all()[0]).0, "ASIALENT");
-}
-
-#[tokio::test]
-async fn google_says_who_a_machine_of_its_own_is() {
-    let google = Queued::with([Answer::new(200, "google.id.token")]).await;
-    let service = Queued::with([value()]).await;
-    let sts = Queued::with([lent("AssumeRoleWithWebIdentity", FAR)]).await;
-    let kwargs = json!({
-        "endpoint_url": service.url, "role_arn": "arn:aws:iam::123456789012:role/reader",
-        "assume_role_method": "assume_role_with_web_identity",
-        "assume_role_with_web_identity_federation": "google",
-        "assume_role_with_web_identity_federation_audience": "the audience",
-    });
-    let host = google.url.strip_prefix("http://").unwrap();
-    let environment = environment(&[
-        ("AWS_ACCESS_KEY_ID", ""),
-        ("AWS_ENDPOINT_URL_STS", &sts.url),
-        ("GCE_METADATA_HOST", host),
-    ]);
-    assert_eq!(ask(kwargs, &environment).await, Ok("v".to_owned()));
-    let asked = &google.seen.all()[0];
-    assert_eq!(
-        asked.path,
-        "/computeMetadata/v1/instance/service-accounts/default/identity?audience=the+audience&format=full"
-    );
-    assert_eq!(asked.header("metadata-flavor"), Some("Google"));
-    assert!(
-        sts.seen.all()[0]
-            .body
-            .contains("WebIdentityToken=google.id.token")
-    );
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::{
-    environment, kind, outcome, parameter_store, secrets_manager,
-    support::wire::{Answer, Queued},
+    SECRETS_MANAGER, environment, kind, make, outcome, parameter_store, secrets_manager,
+    support::wire::{Answer, Queued, Request},
     variable,
 };
 
@@ -25,7 +25,7 @@ fn value() -> Answer {
 }
 
 /// One that does not wait long before it tries again.
-fn quick(url: &str) -> AwsBuilder<SecretsManager> {
+pub(crate) fn quick(url: &str) -> AwsBuilder<SecretsManager> {
     SecretsManagerBackend::builder()
         .environment(&environment(&[]))
         .endpoint_url(url)
@@ -195,6 +195,66 @@ async fn a_server_that_does_not_answer_ends_with_the_time_out() {
 }
 
 #[tokio::test]
+async fn how_long_an_answer_may_take_is_settings_to_say() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let kwargs = json!({"config_kwargs": {
+        "connect_timeout": 0.2, "read_timeout": 0.1, "retries": {"total_max_attempts": 1},
+    }});
+    let backend = secrets_manager(&url, kwargs).await;
+    let start = Instant::now();
+    let message = variable(&backend, "x").await.unwrap_err();
+    // Less than the 30 s that a call may take in all.
+    assert!(start.elapsed() < Duration::from_secs(10));
+    let end = "did not answer in time (30 s for a call with its retries)";
+    assert!(
+        message.starts_with("Unavailable: ") && message.ends_with(end),
+        "{message}"
+    );
+}
+
+/// What the SDK says of itself in each request.
+fn features(request: &Request) -> String {
+    let agent = request.header("x-amz-user-agent").unwrap();
+    let features = agent.split(' ').find_map(|word| word.strip_prefix("m/"));
+    features.unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn retries_are_adaptive_unless_settings_say_otherwise() {
+    // As AWS's SDKs name these modes in what they say of themselves.
+    let (adaptive, standard) = ("F", "E");
+    let by_variable = |mode| vec![("AWS_RETRY_MODE", mode)];
+    for (retries, variables, expected) in [
+        (json!({}), vec![], adaptive),
+        (json!({"mode": "standard"}), vec![], standard),
+        (
+            json!({"mode": "adaptive"}),
+            by_variable("standard"),
+            adaptive,
+        ),
+        (json!({"mode": "legacy"}), vec![], adaptive),
+        (json!({}), by_variable("standard"), standard),
+        (json!({}), by_variable("legacy"), adaptive),
+    ] {
+        let queued = Queued::with([value()]).await;
+        let kwargs = json!({"endpoint_url": queued.url, "config_kwargs": {"retries": retries}});
+        let made = make(SECRETS_MANAGER, kwargs, &environment(&variables), false).await;
+        let found = made.unwrap().0.get_variable("x", None).await;
+        assert_eq!(outcome(found), Ok("v".to_owned()));
+        let features = features(&queued.seen.all()[0]);
+        let modes = features
+            .split(',')
+            .filter(|feature| ["D", "E", "F"].contains(feature));
+        assert_eq!(
+            modes.collect::<Vec<_>>(),
+            [expected],
+            "{retries} {variables:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable_and_then_is_found_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -206,32 +266,6 @@ async fn a_server_that_is_not_there_is_unavailable_and_then_is_found_again() {
             "Unavailable: Secrets Manager at {url} could not be reached"
         )),
         "{message}"
-    );
-}
-
-#[tokio::test]
-async fn a_proxy_is_asked_where_one_is_given() {
-    let proxy = Queued::with([value(), value()]).await;
-    let target = "http://secrets.example.com";
-    let kwargs = json!({"config_kwargs": {"proxies": {"http": proxy.url}}});
-    let backend = secrets_manager(target, kwargs).await;
-    assert_eq!(variable(&backend, "x").await, Ok("v".to_owned()));
-    let variables = environment(&[("http_proxy", &proxy.url)]);
-    let backend = quick(target).environment(&variables).build().unwrap();
-    assert_eq!(
-        outcome(backend.get_variable("x", None).await),
-        Ok("v".to_owned())
-    );
-    assert_eq!(proxy.seen.lines(), ["POST http://secrets.example.com/"; 2]);
-    let bypassed = environment(&[
-        ("http_proxy", "http://127.0.0.1:1"),
-        ("no_proxy", "127.0.0.1"),
-    ]);
-    let direct = Queued::with([value()]).await;
-    let backend = quick(&direct.url).environment(&bypassed).build().unwrap();
-    assert_eq!(
-        outcome(backend.get_variable("x", None).await),
-        Ok("v".to_owned())
     );
 }
 

@@ -14,18 +14,34 @@
 #[path = "../support"]
 mod support {
     pub(crate) mod authority;
+    pub(crate) mod google;
+    pub(crate) mod https;
     pub(crate) mod moto;
     pub(crate) mod process;
+    pub(crate) mod served;
     pub(crate) mod wire;
 }
 
 mod bad_settings;
+mod client_certificates;
+mod containers;
+mod credential_process;
 mod credentials;
+mod denied_batches;
+mod example;
 mod faults;
+mod google_federation;
+mod instance_metadata;
+mod log;
 mod many_ids;
+mod plain_http;
+mod profiles;
+mod proxies;
 mod reads;
 mod secrets_stay_secret;
 mod side_by_side;
+mod single_sign_on;
+mod sts_addresses;
 mod tls;
 
 use std::{

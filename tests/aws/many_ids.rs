@@ -98,33 +98,6 @@ async fn a_teams_names_and_the_global_ones_are_a_batch_each() {
 }
 
 #[tokio::test]
-async fn where_the_batch_is_denied_ids_are_asked_for_singly_and_no_batch_is_tried_again() {
-    let denied = Answer::new(
-        400,
-        r#"{"__type": "AccessDeniedException", "message": "no"}"#,
-    );
-    let value = |text| Answer::new(200, json!({"SecretString": text}).to_string());
-    let answers = [
-        denied,
-        value("one"),
-        value("one"),
-        value("one"),
-        value("one"),
-    ];
-    let queued = Queued::with(answers).await;
-    let backend = secrets_manager(&queued.url, json!({})).await;
-    for _ in 0..2 {
-        for found in backend.get_variables(&["a", "b"], None).await {
-            assert_eq!(outcome(found), Ok("one".to_owned()));
-        }
-    }
-    let targets = queued.seen.all().iter().map(target).collect::<Vec<_>>();
-    let mut expected = vec!["secretsmanager.BatchGetSecretValue".to_owned()];
-    expected.extend(vec!["secretsmanager.GetSecretValue".to_owned(); 4]);
-    assert_eq!(targets, expected);
-}
-
-#[tokio::test]
 async fn one_name_that_aws_takes_for_none_does_not_spoil_the_others() {
     let invalid = || Answer::new(400, r#"{"__type": "ValidationException", "message": "no"}"#);
     let value = json!({"Parameter": {"Name": "/airflow/variables/b", "Value": "two"}});
@@ -159,7 +132,7 @@ async fn an_error_of_one_secret_in_a_batch_is_that_secrets_alone() {
     assert_eq!(found, [Ok("one".to_owned()), Err(denied.to_owned())]);
 }
 
-fn target(request: &crate::support::wire::Request) -> String {
+pub(crate) fn target(request: &crate::support::wire::Request) -> String {
     request.header("x-amz-target").unwrap().to_owned()
 }
 

@@ -46,7 +46,11 @@ pub(crate) fn key_file() -> Value {
 /// The claims of the JWT in a request's `Authorization`, once its signature was found to be the
 /// key file's.
 pub(crate) fn verified_claims(request: &Request) -> Value {
-    let token = bearer(request);
+    claims_of(&bearer(request))
+}
+
+/// The same of a JWT.
+pub(crate) fn claims_of(token: &str) -> Value {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let (header, claims) = signed.split_once('.').unwrap();
     let decode = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text).unwrap();

@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::Path,
     sync::{
         Arc,
@@ -85,7 +85,12 @@ pub(crate) type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
 /// Serves for as long as the test runs, under `hosts`; writes the authority that signed its
 /// certificate to `ca`.
 pub(crate) fn serve(hosts: &[&str], ca: &Path, handler: Arc<Handler>) -> Server {
-    let config = Arc::new(config(hosts, ca));
+    serve_by(config(hosts, ca), handler)
+}
+
+/// Serves for as long as the test runs, as `config` has it.
+pub(crate) fn serve_by(config: ServerConfig, handler: Arc<Handler>) -> Server {
+    let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let connections = Arc::<AtomicUsize>::default();
@@ -156,6 +161,10 @@ fn connection(stream: TcpStream, config: Arc<ServerConfig>, handler: &Handler) -
         let reply = handler(&request);
         write(tls.get_mut(), &reply)?;
     }
+    // Whoever is refused is to read why: with bytes unread, closing would cut that off.
+    let mut stream = tls.into_inner().sock;
+    stream.shutdown(Shutdown::Write).ok()?;
+    std::io::copy(&mut stream, &mut std::io::sink()).ok()?;
     Some(())
 }
 

@@ -12,6 +12,9 @@ use super::process::{Process, free_port, tool, until};
 /// The region that tests keep their secrets in.
 pub(crate) const REGION: &str = "eu-west-1";
 
+/// The account of keys that the server does not know.
+const ACCOUNT: &str = "123456789012";
+
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Moto {
@@ -49,11 +52,24 @@ impl Moto {
 
     /// Calls `action` of `service` (`secretsmanager`, `ssm`), which must succeed.
     pub(crate) async fn call(&self, service: &str, action: &str, arguments: Value) -> Value {
+        self.call_of(ACCOUNT, REGION, service, action, arguments)
+            .await
+    }
+
+    /// The same in some account and region.
+    async fn call_of(
+        &self,
+        account: &str,
+        region: &str,
+        service: &str,
+        action: &str,
+        arguments: Value,
+    ) -> Value {
         let target = match service {
             "ssm" => "AmazonSSM",
             other => other,
         };
-        let scope = format!("test/20260101/{REGION}/{service}/aws4_request");
+        let scope = format!("test/20260101/{region}/{service}/aws4_request");
         let authorization =
             format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
         let request = self
@@ -62,6 +78,7 @@ impl Moto {
             .header("x-amz-target", format!("{target}.{action}"))
             .header("content-type", "application/x-amz-json-1.1")
             .header("authorization", authorization)
+            .header("x-moto-account-id", account)
             .body(arguments.to_string());
         let answer = request.send().await.unwrap();
         let status = answer.status();
@@ -74,6 +91,48 @@ impl Moto {
     pub(crate) async fn secret(&self, name: &str, text: &str) {
         let secret = json!({"Name": name, "SecretString": text});
         self.call("secretsmanager", "CreateSecret", secret).await;
+    }
+
+    /// Makes a secret of some account's, in some region.
+    pub(crate) async fn secret_of(&self, account: &str, region: &str, name: &str, text: &str) {
+        let secret = json!({"Name": name, "SecretString": text});
+        self.call_of(account, region, "secretsmanager", "CreateSecret", secret)
+            .await;
+    }
+
+    /// Makes a parameter of some account's, in some region.
+    pub(crate) async fn parameter_of(&self, account: &str, region: &str, name: &str, text: &str) {
+        let parameter = json!({"Name": name, "Type": "SecureString", "Value": text});
+        self.call_of(account, region, "ssm", "PutParameter", parameter)
+            .await;
+    }
+
+    /// An access key, and its secret, of a new user in some account.
+    pub(crate) async fn access_key(&self, account: &str) -> (String, String) {
+        let scope = "test/20260101/us-east-1/iam/aws4_request";
+        let authorization =
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+        let mut text = String::new();
+        for action in ["CreateUser", "CreateAccessKey"] {
+            let request = self
+                .http
+                .post(&self.url)
+                .header("authorization", &authorization)
+                .header("content-type", "application/x-www-form-urlencoded")
+                .header("x-moto-account-id", account)
+                .body(format!(
+                    "Action={action}&UserName=reader&Version=2010-05-08"
+                ));
+            let answer = request.send().await.unwrap();
+            let status = answer.status();
+            text = answer.text().await.unwrap();
+            assert!(status.is_success(), "{action}: {text}");
+        }
+        let field = |name: &str| {
+            let rest = text.split_once(&format!("<{name}>")).unwrap().1;
+            rest.split_once("</").unwrap().0.to_owned()
+        };
+        (field("AccessKeyId"), field("SecretAccessKey"))
     }
 
     /// Makes a parameter in the Parameter Store.

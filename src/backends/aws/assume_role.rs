@@ -33,9 +33,10 @@ pub struct AssumeRole {
 pub enum WebIdentityToken {
     /// From this file, read anew each time.
     File(PathBuf),
-    /// From the metadata server of a machine of Google's.
+    /// From Google: for the file that `GOOGLE_APPLICATION_CREDENTIALS` names (of a service account
+    /// or of a user), else gcloud's, else from the metadata server of a machine of Google's.
     Google {
-        /// Whom the token is for.
+        /// Whom the token is for. A user's is for the client that the user logged in with.
         audience: Option<String>,
     },
 }

@@ -211,7 +211,7 @@ impl<S: Service> AwsBuilder<S> {
         self
     }
 
-    /// An access key and, for temporary ones, the session's token. Default: the SDK's chain.
+    /// An access key and, for temporary ones, the session's token. Default: boto3's chain.
     #[must_use]
     pub fn credentials(
         mut self,

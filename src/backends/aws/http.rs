@@ -130,6 +130,6 @@ fn connector_error(trouble: Trouble) -> ConnectorError {
              \"verify\" in backend_kwargs, or with AWS_CA_BUNDLE",
         ))),
         Trouble::ConnectTimedOut => ConnectorError::timeout(trouble.into()),
-        Trouble::NoAnswer(_) => ConnectorError::io(trouble.into()),
+        Trouble::Alert(_) | Trouble::NoAnswer(_) => ConnectorError::io(trouble.into()),
     }
 }

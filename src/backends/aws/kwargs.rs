@@ -353,7 +353,12 @@ impl<S: Service> Taker<'_, S> {
                     self.warnings.push(warning(&error));
                 }
                 ("proxies_config", value) if !is_truthy(value) => {}
-                ("proxies_config", _) => return wrong("is not offered: leave it out"),
+                ("proxies_config", _) => {
+                    return wrong(
+                        "is not offered: leave it out, and put the authority of an https proxy into \
+                     the PEM file that AWS_CA_BUNDLE names",
+                    );
+                }
                 (
                     "retries"
                     | "proxies"

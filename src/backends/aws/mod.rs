@@ -9,8 +9,8 @@
 //! * **Names** are `<prefix><sep><id>`, a team's `<prefix><sep><team>--<id>`; a team's own comes
 //!   first.
 //! * **Region and profile** are found in boto3's order; credentials are those that are given, else
-//!   the SDK's default chain (environment, profile, web identity, ECS, EC2), and with `role_arn`
-//!   those that STS gives for it. They are loaded once for however many lookups start at once, and
+//!   those of boto3's default chain (environment; profile, with roles, web identity, SSO and
+//!   `credential_process`; ECS and EKS; EC2), and with `role_arn` those that STS gives for it. They are loaded once for however many lookups start at once, and
 //!   again a minute before they expire.
 //! * **Logs**: the SDK's own records are not passed on, since at level TRACE they hold session
 //!   tokens.
@@ -29,6 +29,7 @@ mod names;
 #[cfg(feature = "aws-parameter-store")]
 mod parameter_store;
 mod pattern;
+mod profile_files;
 mod proxy;
 #[cfg(feature = "aws-secrets-manager")]
 mod secrets_manager;

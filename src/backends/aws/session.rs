@@ -3,10 +3,11 @@
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use aws_config::SdkConfig;
-use aws_config::profile::ProfileSet;
+use aws_config::profile::{Profile, ProfileSet};
 use aws_runtime::env_config::{
     EnvConfigValue,
     file::{EnvConfigFileKind, EnvConfigFiles},
+    section::SsoSession,
 };
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime::client::{
@@ -19,7 +20,6 @@ use aws_types::{
     os_shim_internal::{Env, Fs},
     region::Region,
 };
-use tokio::fs;
 use url::Url;
 
 use super::{
@@ -27,6 +27,7 @@ use super::{
     builder::RetryMode,
     credential::{self, StaticKeys},
     http::{self, Wire},
+    profile_files::{self, section_name},
     service::Calls,
     tls::{self, ClientCertificate, Trust},
     trouble::Explain,
@@ -82,9 +83,18 @@ pub(super) fn misconfigured(message: impl Into<String>) -> Failure {
 /// # Errors
 /// When a setting is missing or cannot be used.
 pub(super) async fn connect<S: Calls>(options: &SessionOptions) -> Result<Session, Failure> {
-    let shared = Shared::load(options).await?;
+    let shared = Shared::load(options, named_profile(options)).await?;
     let region = shared.region()?;
-    let endpoint_url = shared.endpoint(options.endpoint_url.as_ref(), S::SERVICE_ID)?;
+    // Airflow uses a profile that settings name to ask for the role, and has the service asked as
+    // the environment's profile says.
+    let has_own = options.role.is_some() && options.profile_name.is_some();
+    let of_service = if has_own {
+        Some(Shared::load(options, profile_variable(options)).await?)
+    } else {
+        None
+    };
+    let of_service = of_service.as_ref().unwrap_or(&shared);
+    let endpoint_url = of_service.endpoint(options.endpoint_url.as_ref(), S::SERVICE_ID)?;
     let certificate = options.client_certificate.as_ref();
     let tls = tls::config(&shared.trust_unless_given(None), certificate).await?;
     let credentials_wire = Wire {
@@ -94,9 +104,9 @@ pub(super) async fn connect<S: Calls>(options: &SessionOptions) -> Result<Sessio
     let credentials_http = http::client(&credentials_wire, tls);
     let without_tls = options.wire.without_tls && endpoint_url.is_none();
     let http_client = match &options.trust {
-        None if !without_tls => credentials_http.clone(),
+        None if !without_tls && !has_own => credentials_http.clone(),
         trust => {
-            let trust = shared.trust_unless_given(trust.as_ref());
+            let trust = of_service.trust_unless_given(trust.as_ref());
             let wire = Wire {
                 without_tls,
                 ..options.wire.clone()
@@ -172,13 +182,18 @@ pub(super) fn retry_partition() -> RetryPartition {
 /// The options, and the profile they lead to.
 pub(super) struct Shared<'o> {
     pub(super) options: &'o SessionOptions,
-    pub(super) files: EnvConfigFiles,
+    name: String,
     profiles: ProfileSet,
+    /// What each file has, first that of credentials: the parts of a key are those of one file.
+    keys: [ProfileSet; 2],
     env: Env,
 }
 
 impl<'o> Shared<'o> {
-    async fn load(options: &'o SessionOptions) -> Result<Self, Failure> {
+    async fn load(
+        options: &'o SessionOptions,
+        named: Option<Given<String>>,
+    ) -> Result<Self, Failure> {
         let environment = &options.environment;
         // An empty endpoint is none.
         let variables = environment
@@ -186,27 +201,27 @@ impl<'o> Shared<'o> {
             .filter(|(name, value)| !(name.starts_with("AWS_ENDPOINT_URL") && value.is_empty()))
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let env = Env::from(variables.collect::<HashMap<_, _>>());
-        let config = profile_file(environment, "AWS_CONFIG_FILE", "config").await?;
-        let credentials =
-            profile_file(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials").await?;
-        let files = EnvConfigFiles::builder()
-            .with_contents(EnvConfigFileKind::Config, config)
-            .with_contents(EnvConfigFileKind::Credentials, credentials)
-            .build();
-        let named = named_profile(options);
+        let [config, credentials] = profile_files::read(environment).await?;
         let name = named.as_ref().map(|profile| profile.value.clone());
         let name = name.unwrap_or_else(|| "default".to_owned());
-        let profiles =
-            aws_config::profile::load(&Fs::default(), &env, &files, Some(name.clone().into()))
-                .await
-                .map_err(|_| {
-                    misconfigured(
-                        "AWS's profile files (~/.aws/config and ~/.aws/credentials, or those that \
-                         AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name) cannot be parsed",
-                    )
-                })?;
+        let parse = async |config: &str, credentials: &str| {
+            let files = EnvConfigFiles::builder()
+                .with_contents(EnvConfigFileKind::Config, config)
+                .with_contents(EnvConfigFileKind::Credentials, credentials)
+                .build();
+            let selected = Some(section_name(&name).into());
+            let parsed = aws_config::profile::load(&Fs::default(), &env, &files, selected).await;
+            parsed.map_err(|_| {
+                misconfigured(
+                    "AWS's profile files (~/.aws/config and ~/.aws/credentials, or those that \
+                     AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name) cannot be parsed",
+                )
+            })
+        };
+        let profiles = parse(&config, &credentials).await?;
+        let keys = [parse("", &credentials).await?, parse(&config, "").await?];
         if let Some(named) = named
-            && profiles.get_profile(&name).is_none()
+            && profiles.get_profile(&section_name(&name)).is_none()
         {
             return Err(named.failure(&format!(
                 "there is no AWS profile {name:?} in ~/.aws/config or ~/.aws/credentials"
@@ -214,18 +229,33 @@ impl<'o> Shared<'o> {
         }
         Ok(Self {
             options,
-            files,
+            name,
             profiles,
+            keys,
             env,
         })
     }
 
     pub(super) fn profile_name(&self) -> &str {
-        self.profiles.selected_profile()
+        &self.name
     }
 
     pub(super) fn in_profile(&self, key: &str) -> Option<&str> {
         self.profiles.get(key)
+    }
+
+    pub(super) fn profile(&self, name: &str) -> Option<&Profile> {
+        self.profiles.get_profile(&section_name(name))
+    }
+
+    /// The same in the file of credentials alone, and in the other alone.
+    pub(super) fn in_each_file(&self, name: &str) -> [Option<&Profile>; 2] {
+        let name = section_name(name);
+        self.keys.each_ref().map(|file| file.get_profile(&name))
+    }
+
+    pub(super) fn sso_session(&self, name: &str) -> Option<&SsoSession> {
+        self.profiles.sso_session(&section_name(name))
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<&'o str> {
@@ -370,42 +400,19 @@ impl<'o> Shared<'o> {
     }
 }
 
-/// The profile that a setting names: an argument, `AWS_DEFAULT_PROFILE`, else `AWS_PROFILE`.
+/// The profile that a setting names: an argument, else a variable.
 fn named_profile(options: &SessionOptions) -> Option<Given<String>> {
+    let given = options.profile_name.clone();
+    given.or_else(|| profile_variable(options))
+}
+
+/// The profile that `AWS_DEFAULT_PROFILE`, else `AWS_PROFILE` names.
+fn profile_variable(options: &SessionOptions) -> Option<Given<String>> {
     let variable = |name: &str| {
         let profile = options.environment.get(name)?;
         Some(Given::new(name, "the environment", profile.to_owned()))
     };
-    let given = options.profile_name.clone();
-    given
-        .or_else(|| variable("AWS_DEFAULT_PROFILE"))
-        .or_else(|| variable("AWS_PROFILE"))
-}
-
-/// The text of one of AWS's two files; one that is not there is empty. A session's token may have
-/// boto3's older name in it, which the SDK does not read.
-async fn profile_file(
-    environment: &Environment,
-    variable: &str,
-    name: &str,
-) -> Result<String, Failure> {
-    let home = environment.get("HOME").filter(|home| !home.is_empty());
-    let path = match environment.get(variable) {
-        Some(path) => match (path.strip_prefix("~/"), home) {
-            (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
-            _ => PathBuf::from(path),
-        },
-        None => match home {
-            Some(home) => PathBuf::from(home).join(".aws").join(name),
-            None => return Ok(String::new()),
-        },
-    };
-    match fs::read(&path).await {
-        Ok(bytes) => String::from_utf8(bytes)
-            .map(|text| text.replace("\naws_security_token", "\naws_session_token"))
-            .map_err(|_| misconfigured(format!("{} is no UTF-8 text", path.display()))),
-        Err(_) => Ok(String::new()),
-    }
+    variable("AWS_DEFAULT_PROFILE").or_else(|| variable("AWS_PROFILE"))
 }
 
 /// Whether `url` can be an endpoint.

@@ -9,9 +9,10 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use rustls::AlertDescription;
 
 use super::service::{BatchTrouble, Calls};
-use crate::{Failure, FailureKind, SkipReason};
+use crate::{Failure, FailureKind, SkipReason, backends::http_client};
 
 /// What went wrong with a call.
 #[derive(Debug)]
@@ -26,6 +27,10 @@ pub(super) enum Trouble {
     NotReached,
     /// What came back is no answer of AWS's.
     NotUnderstood,
+    /// The server ended the handshake over our own certificate, or over our having none.
+    ClientCertificate {
+        is_missing: bool,
+    },
     /// The call could not be made at all.
     NotSent,
     NoCredentials,
@@ -86,7 +91,9 @@ where
         }
         SdkError::TimeoutError(_) => Trouble::TimedOut,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => Trouble::TimedOut,
-        SdkError::DispatchFailure(failure) if failure.is_io() => Trouble::NotReached,
+        SdkError::DispatchFailure(failure) if failure.is_io() => {
+            about_client_certificate(error).unwrap_or(Trouble::NotReached)
+        }
         SdkError::ResponseError(_) => Trouble::NotUnderstood,
         _ => Trouble::NotSent,
     }
@@ -106,6 +113,26 @@ fn known(error: &(dyn Error + 'static)) -> Option<Trouble> {
         cause = error.source();
     }
     found
+}
+
+/// What the server's TLS alert, if it sent one, says about our own certificate.
+fn about_client_certificate(error: &(dyn Error + 'static)) -> Option<Trouble> {
+    let Some(http_client::Trouble::Alert(alert)) = error.downcast_ref() else {
+        return about_client_certificate(error.source()?);
+    };
+    let is_missing = match alert {
+        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => true,
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied
+        | AlertDescription::DecryptError => false,
+        _ => return None,
+    };
+    Some(Trouble::ClientCertificate { is_missing })
 }
 
 fn credentials_trouble(error: &CredentialsError) -> Trouble {
@@ -176,6 +203,13 @@ impl Explain {
             )),
             Trouble::NotReached => unavailable(format!(
                 "{whom} could not be reached, or broke the connection"
+            )),
+            Trouble::ClientCertificate { is_missing: true } => unavailable(format!(
+                "{whom} asks for a client certificate: give \"client_cert\" in config_kwargs"
+            )),
+            Trouble::ClientCertificate { is_missing: false } => unavailable(format!(
+                "{whom} does not take the client certificate: see to \"client_cert\" in \
+                 config_kwargs"
             )),
             Trouble::NotUnderstood => unavailable(format!(
                 "{whom} answered with what is no answer of AWS's; see whether it is the endpoint"

@@ -203,7 +203,9 @@ impl Wire {
                 "no trust between us and {host} ({why}): name its authority in SSL_CERT_FILE or \
                  REQUESTS_CA_BUNDLE"
             ),
-            http_client::Trouble::NoAnswer(why) => format!("no answer from {host}: {why}"),
+            http_client::Trouble::Alert(_) | http_client::Trouble::NoAnswer(_) => {
+                format!("no answer from {host}: {trouble}")
+            }
         };
         Trouble {
             failure: Failure::new(FailureKind::Unavailable, message),

@@ -89,6 +89,7 @@ impl Http {
 }
 
 /// Never a proxy.
+#[cfg(any(feature = "azure", test))]
 pub(super) fn no_proxies() -> ChooseProxy {
     Arc::new(|_| None)
 }

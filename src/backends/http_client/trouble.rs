@@ -3,12 +3,15 @@
 use std::{error::Error, fmt, io};
 
 use hyper_util::client::legacy;
+use rustls::AlertDescription;
 
 /// Why there was no answer. Nothing of it is the other side's own text, or a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::backends) enum Trouble {
     /// TLS does not trust the other side: why, in its words.
     Untrusted(String),
+    /// The other side ended TLS, and this is its reason.
+    Alert(AlertDescription),
     /// No connection within the time for it.
     ConnectTimedOut,
     /// No connection, or none that lasted: why, in the words of the system, HTTP or TLS.
@@ -31,14 +34,16 @@ impl Trouble {
 
     /// The trouble of a connection that there is.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
-        let is_about_certificate = |cause: &&(dyn Error + 'static)| {
-            let tls = cause.downcast_ref::<rustls::Error>();
-            matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
-        };
-        match causes(error).find(is_about_certificate) {
-            Some(cause) => Self::Untrusted(cause.to_string()),
-            None => Self::NoAnswer(causes(error).last().unwrap_or(error).to_string()),
+        for cause in causes(error) {
+            match cause.downcast_ref::<rustls::Error>() {
+                Some(rustls::Error::InvalidCertificate(_)) => {
+                    return Self::Untrusted(cause.to_string());
+                }
+                Some(rustls::Error::AlertReceived(alert)) => return Self::Alert(*alert),
+                _ => {}
+            }
         }
+        Self::NoAnswer(causes(error).last().unwrap_or(error).to_string())
     }
 }
 
@@ -46,6 +51,7 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Untrusted(why) | Self::NoAnswer(why) => f.write_str(why),
+            Self::Alert(alert) => rustls::Error::AlertReceived(*alert).fmt(f),
             Self::ConnectTimedOut => ConnectTimedOut.fmt(f),
         }
     }

@@ -1,16 +1,18 @@
-//! Who we are: keys that are given, the SDK's default chain, and a role that STS lends.
+//! Who we are: keys that are given, boto3's default chain, and a role that STS lends.
 
+mod ask;
+mod container;
 mod google;
+mod profile;
 mod role;
+mod sso;
 
 use std::{fmt, sync::Mutex, time::Duration};
 
 use aws_config::{
     SdkConfig,
-    ecs::EcsCredentialsProvider,
     imds::{self, credentials::ImdsCredentialsProvider},
     meta::credentials::CredentialsProviderChain,
-    profile::ProfileFileCredentialsProvider,
     provider_config::ProviderConfig,
 };
 use aws_credential_types::{
@@ -22,9 +24,12 @@ use aws_credential_types::{
 use aws_types::region::Region;
 use tokio::time::Instant;
 
-use self::role::{Caller, LentRole};
+use self::{
+    container::Container,
+    profile::Profiles,
+    role::{Caller, LentRole, Sts},
+};
 use super::{
-    assume_role::{AssumeRole, WebIdentityToken},
     service::Calls,
     session::{Shared, misconfigured},
     trouble::{self, Explain},
@@ -65,14 +70,11 @@ pub(super) fn provider<S: Calls>(
     region: &str,
 ) -> Result<SharedCredentialsProvider, Failure> {
     let options = shared.options;
-    let sts_region = options.sts_region.as_deref().unwrap_or(region);
-    let sts_endpoint = shared.endpoint(options.sts_endpoint_url.as_ref(), "STS")?;
-    let sts = |caller| role::Sts::new(sdk, sts_region, sts_endpoint.as_deref(), options, caller);
     let explain = Explain::new::<S>("the source of AWS credentials".to_owned(), options.timeout);
     let base = || -> Result<SharedCredentialsProvider, Failure> {
         Ok(match &options.keys {
             Some(keys) => SharedCredentialsProvider::new(keys.credentials("kwargs")),
-            None => SharedCredentialsProvider::new(chain(shared, sdk, region, &sts)?),
+            None => SharedCredentialsProvider::new(chain(shared, sdk, region)?),
         })
     };
     let Some(role) = &options.role else {
@@ -81,114 +83,97 @@ pub(super) fn provider<S: Calls>(
             explain,
         )));
     };
-    let caller = match role.value.web_identity {
-        Some(_) => Caller::WebIdentity,
-        None => Caller::Credentials(base()?),
+    let (caller, default_session_name) = match role.value.web_identity {
+        Some(_) => (Caller::WebIdentity, None),
+        None => (
+            Caller::Credentials(base()?),
+            Some(format!("airflow_{}__connection", S::CLASS.to_lowercase())),
+        ),
     };
+    let sts_region = options.sts_region.as_deref().unwrap_or(region);
+    let sts_endpoint = options.sts_endpoint_url.as_ref();
     let lent = LentRole {
-        sts: sts(caller),
+        sts: Sts::new(shared, sdk, sts_region, sts_endpoint, caller)?,
         role: role.value.clone(),
-        default_session_name: format!("airflow_{}__connection", S::CLASS.to_lowercase()),
+        default_session_name,
         environment: options.environment.clone(),
+        wire: options.wire.clone(),
     };
     Ok(SharedCredentialsProvider::new(Patient::new(lent, explain)))
 }
 
-/// The SDK's default chain, in boto3's order.
+/// boto3's default chain: the environment's keys, the profile, the container's, the machine's.
 fn chain(
     shared: &Shared<'_>,
     sdk: &SdkConfig,
     region: &str,
-    sts: &impl Fn(Caller) -> role::Sts,
 ) -> Result<CredentialsProviderChain, Failure> {
     let options = shared.options;
-    let mut config =
-        ProviderConfig::without_region().with_region(Some(Region::new(region.to_owned())));
-    if let Some(http_client) = sdk.http_client() {
-        config = config.with_http_client(http_client);
-    }
-    let keys = EnvironmentKeys(options.environment.clone());
-    let profile = ProfileFileCredentialsProvider::builder()
-        .configure(&config)
-        .profile_files(shared.files.clone())
-        .profile_name(shared.profile_name())
-        .with_custom_provider("Environment", EnvironmentKeys(options.environment.clone()))
-        .build();
-    // A profile that code or settings name comes before the environment's keys, which boto3 then
-    // does not read.
+    let profiles = Profiles {
+        shared,
+        sdk,
+        region,
+    };
+    let profile = profiles.selected();
+    // With a profile that code or settings name, boto3 does not read the environment's keys.
     let mut chain = if options.profile_name.is_some() {
         CredentialsProviderChain::first_try("Profile", profile)
     } else {
-        let chain = CredentialsProviderChain::first_try("Environment", keys);
-        match web_identity(shared, sts)? {
-            Some(lent) if shared.in_profile("role_arn").is_none() => chain
-                .or_else("WebIdentityToken", lent)
-                .or_else("Profile", profile),
-            Some(lent) => chain
-                .or_else("Profile", profile)
-                .or_else("WebIdentityToken", lent),
-            None => chain.or_else("Profile", profile),
-        }
+        let keys = EnvironmentKeys(options.environment.clone());
+        CredentialsProviderChain::first_try("Environment", keys).or_else("Profile", profile)
     };
-    let is_container = shared
-        .variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
-        .is_some()
-        || shared
-            .variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")
-            .is_some();
-    if is_container {
-        let container = EcsCredentialsProvider::builder().configure(&config).build();
+    if Container::is_one(&options.environment) {
+        let container = Container {
+            environment: options.environment.clone(),
+            wire: options.wire.clone(),
+        };
         chain = chain.or_else("EcsContainer", container);
     }
-    let is_disabled = shared.variable("AWS_EC2_METADATA_DISABLED");
-    if !is_disabled.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
-        chain = chain.or_else("Ec2InstanceMetadata", instance(shared, &config)?);
-    }
-    Ok(chain)
+    Ok(match instance(shared, sdk, region)? {
+        Some(instance) => chain.or_else("Ec2InstanceMetadata", instance),
+        None => chain,
+    })
 }
 
-/// What the machine's own metadata give.
+/// What the machine's own metadata give, unless they are to be left alone.
 fn instance(
     shared: &Shared<'_>,
-    config: &ProviderConfig,
-) -> Result<ImdsCredentialsProvider, Failure> {
-    let mut client = imds::Client::builder().configure(config);
-    if let Some(endpoint) = shared.variable("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
-        client = client.endpoint(endpoint).map_err(|_| {
-            misconfigured("AWS_EC2_METADATA_SERVICE_ENDPOINT in the environment is no address")
-        })?;
-    }
-    let provider = ImdsCredentialsProvider::builder().configure(config);
-    Ok(provider.imds_client(client.build()).build())
-}
-
-/// The role that `AWS_WEB_IDENTITY_TOKEN_FILE` is for.
-fn web_identity(
-    shared: &Shared<'_>,
-    sts: &impl Fn(Caller) -> role::Sts,
-) -> Result<Option<LentRole>, Failure> {
-    let Some(file) = shared.variable("AWS_WEB_IDENTITY_TOKEN_FILE") else {
+    sdk: &SdkConfig,
+    region: &str,
+) -> Result<Option<ImdsCredentialsProvider>, Failure> {
+    let is_disabled = shared.variable("AWS_EC2_METADATA_DISABLED");
+    if is_disabled.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
         return Ok(None);
-    };
-    let Some(arn) = shared.variable("AWS_ROLE_ARN") else {
-        if shared.variable("AWS_ACCESS_KEY_ID").is_some() {
-            // Those keys come first.
-            return Ok(None);
-        }
-        return Err(misconfigured(
-            "AWS_WEB_IDENTITY_TOKEN_FILE is set in the environment, but not AWS_ROLE_ARN",
-        ));
-    };
-    let mut role = AssumeRole::new(arn).web_identity(WebIdentityToken::File(file.into()));
-    if let Some(name) = shared.variable("AWS_ROLE_SESSION_NAME") {
-        role = role.session_name(name);
     }
-    Ok(Some(LentRole {
-        sts: sts(Caller::WebIdentity),
-        role,
-        default_session_name: String::new(),
-        environment: shared.options.environment.clone(),
-    }))
+    let region = Some(Region::new(region.to_owned()));
+    let mut config = ProviderConfig::without_region().with_region(region);
+    if let Some(http_client) = sdk.http_client() {
+        config = config.with_http_client(http_client);
+    }
+    let setting = |variable, key| shared.variable(variable).or_else(|| shared.in_profile(key));
+    let mode = setting(
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+        "ec2_metadata_service_endpoint_mode",
+    );
+    let default = match mode {
+        Some(mode) if mode.eq_ignore_ascii_case("ipv6") => "http://[fd00:ec2::254]",
+        _ => "http://169.254.169.254",
+    };
+    let endpoint = setting(
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+        "ec2_metadata_service_endpoint",
+    );
+    let client = imds::Client::builder()
+        .configure(&config)
+        .endpoint(endpoint.unwrap_or(default))
+        .map_err(|_| {
+            misconfigured(
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT in the environment, or \
+                 ec2_metadata_service_endpoint in the AWS profile, is no address",
+            )
+        })?;
+    let provider = ImdsCredentialsProvider::builder().configure(&config);
+    Ok(Some(provider.imds_client(client.build()).build()))
 }
 
 /// The keys in the environment.

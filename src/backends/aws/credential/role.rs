@@ -18,11 +18,15 @@ use aws_types::region::Region;
 
 use super::google;
 use crate::{
-    Environment, Failure, FailureKind,
-    backends::aws::{
-        assume_role::{AssumeRole, WebIdentityToken},
-        session::{SessionOptions, misconfigured, retry_partition},
-        trouble::{self, Explain},
+    Environment, Failure, FailureKind, Secret,
+    backends::{
+        aws::{
+            assume_role::{AssumeRole, WebIdentityToken},
+            http::Wire,
+            session::{Shared, misconfigured, retry_partition},
+            trouble::{self, Explain},
+        },
+        given::Given,
     },
 };
 
@@ -41,23 +45,60 @@ pub(super) struct Sts {
     explain: Explain,
 }
 
+/// Where `legacy` STS is the one of all regions.
+const LEGACY_REGIONS: &[&str] = &[
+    "ap-northeast-1",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+];
+
 impl Sts {
+    /// The client for a region, at `endpoint`, else where environment and profile have it, else at
+    /// AWS's own.
+    ///
+    /// # Errors
+    /// When an address cannot be used.
     pub(super) fn new(
+        shared: &Shared<'_>,
         sdk: &SdkConfig,
         region: &str,
-        endpoint: Option<&str>,
-        options: &SessionOptions,
+        endpoint: Option<&Given<Secret>>,
         caller: Caller,
-    ) -> Self {
+    ) -> Result<Self, Failure> {
+        let endpoint = shared.endpoint(endpoint, "STS")?;
+        let is_plain = endpoint.is_none()
+            && !sdk.use_fips().unwrap_or_default()
+            && !sdk.use_dual_stack().unwrap_or_default();
+        let kind = shared
+            .variable("AWS_STS_REGIONAL_ENDPOINTS")
+            .or_else(|| shared.in_profile("sts_regional_endpoints"));
+        let is_legacy = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("legacy"));
+        let (region, endpoint) = if is_plain && is_legacy && LEGACY_REGIONS.contains(&region) {
+            ("us-east-1", Some("https://sts.amazonaws.com".to_owned()))
+        } else {
+            (region, endpoint)
+        };
         let mut config = Builder::from(sdk)
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
             .retry_partition(retry_partition());
-        config.set_endpoint_url(endpoint.map(str::to_owned));
         if endpoint.is_some() {
             // They choose among AWS's own endpoints.
             config.set_use_fips(None).set_use_dual_stack(None);
         }
+        config.set_endpoint_url(endpoint);
         let action = match caller {
             Caller::Credentials(credentials) => {
                 config.set_credentials_provider(Some(credentials));
@@ -65,14 +106,14 @@ impl Sts {
             }
             Caller::WebIdentity => "sts:AssumeRoleWithWebIdentity",
         };
-        Self {
+        Ok(Self {
             client: Client::from_conf(config.build()),
             explain: Explain {
                 whom: format!("STS in {region}"),
                 action,
-                timeout: options.timeout,
+                timeout: shared.options.timeout,
             },
-        }
+        })
     }
 }
 
@@ -81,8 +122,10 @@ impl Sts {
 pub(super) struct LentRole {
     pub(super) sts: Sts,
     pub(super) role: AssumeRole,
-    pub(super) default_session_name: String,
+    /// Without one it is botocore's.
+    pub(super) default_session_name: Option<String>,
     pub(super) environment: Environment,
+    pub(super) wire: Wire,
 }
 
 impl LentRole {
@@ -107,13 +150,12 @@ impl LentRole {
 
     async fn assume_role(&self) -> Result<Option<aws_sdk_sts::types::Credentials>, Failure> {
         let role = &self.role;
-        let session_name = role.session_name.as_deref();
         let mut call = self
             .sts
             .client
             .assume_role()
             .role_arn(&role.arn)
-            .role_session_name(session_name.unwrap_or(&self.default_session_name))
+            .role_session_name(self.session_name())
             .set_policy_arns(policies(role))
             .set_policy(role.policy.clone())
             .set_duration_seconds(seconds(role.duration))
@@ -153,21 +195,17 @@ impl LentRole {
                 })?
             }
             WebIdentityToken::Google { audience } => {
-                google::id_token(audience.as_deref(), &self.environment).await?
+                let audience = audience.as_deref();
+                let token = google::id_token(audience, &self.environment, &self.wire).await?;
+                token.expose().to_owned()
             }
-        };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let session_name = match &role.session_name {
-            Some(name) => name.clone(),
-            // botocore's own: Airflow gives it none.
-            None => format!("botocore-session-{}", now.unwrap_or_default().as_secs()),
         };
         let call = self
             .sts
             .client
             .assume_role_with_web_identity()
             .role_arn(&role.arn)
-            .role_session_name(session_name)
+            .role_session_name(self.session_name())
             .web_identity_token(token)
             .set_provider_id(role.provider_id.clone())
             .set_policy_arns(policies(role))
@@ -175,6 +213,15 @@ impl LentRole {
             .set_duration_seconds(seconds(role.duration));
         let answer = call.send().await.map_err(|error| self.refused(&error))?;
         Ok(answer.credentials)
+    }
+
+    fn session_name(&self) -> String {
+        let given = self.role.session_name.as_ref();
+        let name = given.or(self.default_session_name.as_ref()).cloned();
+        name.unwrap_or_else(|| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            format!("botocore-session-{}", now.unwrap_or_default().as_secs())
+        })
     }
 
     fn refused<E>(&self, error: &SdkError<E, HttpResponse>) -> Failure

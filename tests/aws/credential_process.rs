@@ -1,0 +1,89 @@
+//! `credential_process` in a profile: a program that prints credentials.
+
+use std::{os::unix::fs::PermissionsExt, path::Path};
+
+use serde_json::{Value, json};
+
+use crate::{
+    SECRETS_MANAGER,
+    credentials::{FAR, in_seconds, signed, value},
+    environment, make, outcome,
+    profiles::{ask, home},
+    support::wire::{Queued, Request},
+};
+
+/// A shell script, whose path has a blank in it.
+fn script(folder: &Path, body: &str) -> String {
+    let path = folder.join("give credentials");
+    std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
+    format!("\"{}\"", path.display())
+}
+
+fn printed(expiration: &str) -> Value {
+    json!({
+        "Version": 1, "AccessKeyId": "ASIAPROCESS", "SecretAccessKey": "s",
+        "SessionToken": "printed-token", "Expiration": expiration,
+    })
+}
+
+fn config(command: &str) -> String {
+    format!(
+        "[profile program]\nregion = us-west-2\ncredential_process = {command} --for a-friend\n"
+    )
+}
+
+#[tokio::test]
+async fn a_program_gives_credentials_until_they_expire() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    // The first run's credentials are soon of no use.
+    let body = format!(
+        "echo \"$@\" >> '{runs}'\nif [ $(wc -l < '{runs}') = 1 ]; then echo '{}'; else echo '{}'; fi",
+        printed(&in_seconds(30)),
+        printed(FAR),
+        runs = runs.display()
+    );
+    let home = home(&config(&script(folder.path(), &body)), "");
+    let service = Queued::with([value(), value(), value()]).await;
+    let variables = [
+        ("HOME", home.path().to_str().unwrap()),
+        ("AWS_DEFAULT_REGION", ""),
+    ];
+    let kwargs = json!({"endpoint_url": service.url, "profile_name": "program"});
+    let made = make(SECRETS_MANAGER, kwargs, &environment(&variables), false).await;
+    let (backend, _) = made.unwrap();
+    assert!(!runs.exists(), "nothing is run before a lookup");
+    for expected in [1, 2, 2] {
+        let found = backend.get_variable("x", None).await;
+        assert_eq!(outcome(found), Ok("v".to_owned()));
+        let runs = std::fs::read_to_string(&runs).unwrap();
+        assert_eq!(runs, "--for a-friend\n".repeat(expected));
+    }
+    let shown = format!("{backend:?}");
+    assert!(!shown.contains("a-friend"), "{shown}");
+    for request in service.seen.all() {
+        let sent = |name| Request::header(&request, name);
+        assert_eq!(sent("x-amz-security-token"), Some("printed-token"));
+        let expected = ("ASIAPROCESS".to_owned(), "us-west-2".to_owned());
+        assert_eq!(signed(&request), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_fails_is_told_without_what_it_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let no_version = json!({"AccessKeyId": "marker", "SecretAccessKey": "marker"});
+    for body in [
+        "echo marker; echo marker >&2; exit 3".to_owned(),
+        "echo marker".to_owned(),
+        format!("echo '{no_version}'"),
+        "exit 0".to_owned(),
+    ] {
+        let home = home(&config(&script(folder.path(), &body)), "");
+        let found = ask(SECRETS_MANAGER, "program", &json!({}), home.path(), &[]).await;
+        let expected = "Unavailable: the credential_process of the AWS profile \"program\" \
+                        failed, or printed no credentials: run it by hand to see why";
+        assert_eq!(found, Err(expected.to_owned()), "{body}");
+    }
+}

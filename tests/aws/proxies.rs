@@ -1,0 +1,79 @@
+//! What stands between us and AWS.
+
+use std::sync::{Arc, Mutex};
+
+use airflow_secrets::SecretsBackend as _;
+use serde_json::json;
+
+use crate::{
+    SECRETS_MANAGER,
+    credentials::value,
+    environment,
+    faults::quick,
+    make, outcome, secrets_manager,
+    support::{
+        https::{Reply, Request, serve},
+        wire::Queued,
+    },
+    variable,
+};
+
+#[tokio::test]
+async fn a_proxy_is_asked_where_one_is_given() {
+    let proxy = Queued::with([value(), value()]).await;
+    let target = "http://secrets.example.com";
+    let kwargs = json!({"config_kwargs": {"proxies": {"http": proxy.url}}});
+    let backend = secrets_manager(target, kwargs).await;
+    assert_eq!(variable(&backend, "x").await, Ok("v".to_owned()));
+    let variables = environment(&[("http_proxy", &proxy.url)]);
+    let backend = quick(target).environment(&variables).build().unwrap();
+    assert_eq!(
+        outcome(backend.get_variable("x", None).await),
+        Ok("v".to_owned())
+    );
+    assert_eq!(proxy.seen.lines(), ["POST http://secrets.example.com/"; 2]);
+    let bypassed = environment(&[
+        ("http_proxy", "http://127.0.0.1:1"),
+        ("no_proxy", "127.0.0.1"),
+    ]);
+    let direct = Queued::with([value()]).await;
+    let backend = quick(&direct.url).environment(&bypassed).build().unwrap();
+    assert_eq!(
+        outcome(backend.get_variable("x", None).await),
+        Ok("v".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_with_tls_is_trusted_as_the_ca_bundle_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    let seen = Arc::<Mutex<Vec<Request>>>::default();
+    let noted = Arc::clone(&seen);
+    let proxy = serve(
+        &["127.0.0.1"],
+        &ca,
+        Arc::new(move |request: &Request| {
+            noted.lock().unwrap().push(request.clone());
+            Reply::json(200, &json!({"SecretString": "v"}))
+        }),
+    );
+    let ask = async |variables: &[(&str, &str)]| {
+        let kwargs = json!({
+            "endpoint_url": "http://secrets.example.com",
+            "config_kwargs": {"proxies": {"http": format!("https://{}", proxy.address)}},
+        });
+        let made = make(SECRETS_MANAGER, kwargs, &environment(variables), false).await;
+        outcome(made.unwrap().0.get_variable("x", None).await)
+    };
+    let trusted = ask(&[("AWS_CA_BUNDLE", ca.to_str().unwrap())]).await;
+    assert_eq!(trusted, Ok("v".to_owned()));
+    let error = ask(&[]).await.unwrap_err();
+    assert!(error.contains("certificate is not trusted"), "{error}");
+    let seen = seen.lock().unwrap();
+    let [request] = seen.as_slice() else {
+        panic!("{seen:?}")
+    };
+    let whole = (request.path.as_str(), request.is_tls);
+    assert_eq!(whole, ("http://secrets.example.com/", true));
+}
