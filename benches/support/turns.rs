@@ -8,25 +8,40 @@ pub(crate) struct Rounds {
     pub(crate) rounds: usize,
     /// Lookups in a round: short rounds, one after the other, find the machine equally busy.
     pub(crate) lookups: u32,
+    /// What is waited before each round.
+    pub(crate) rest: Duration,
 }
 
 impl Rounds {
     /// These; where the benches are only tried, one that is short.
     pub(crate) fn of(rounds: usize, lookups: u32) -> Self {
-        if std::env::args().any(|argument| argument == "--bench") {
-            return Self { rounds, lookups };
-        }
+        let is_measured = std::env::args().any(|argument| argument == "--bench");
         Self {
-            rounds: 1,
-            lookups: lookups.min(10),
+            rounds: if is_measured { rounds } else { 1 },
+            lookups: if is_measured {
+                lookups
+            } else {
+                lookups.min(10)
+            },
+            rest: Duration::ZERO,
         }
+    }
+
+    /// The same, each round after a rest.
+    #[allow(dead_code, reason = "not every bench needs one")]
+    pub(crate) fn each_after(self, rest: Duration) -> Self {
+        Self { rest, ..self }
     }
 }
 
 /// Sequential lookups by the resolver and by `rival`, in turns. Prints the lookups a second and the
 /// CPU time of each in its median round, and the median of what the pairs of rounds compare to.
 pub(crate) async fn compare(
-    Rounds { rounds, lookups }: Rounds,
+    Rounds {
+        rounds,
+        lookups,
+        rest,
+    }: Rounds,
     rival: &str,
     mut ours: impl AsyncFnMut(),
     mut theirs: impl AsyncFnMut(),
@@ -40,11 +55,11 @@ pub(crate) async fn compare(
     for round in 0..rounds {
         // Neither is always the one that comes second.
         if round % 2 == 0 {
-            by_us.round(lookups, &mut ours).await;
-            by_them.round(lookups, &mut theirs).await;
+            by_us.round(rest, lookups, &mut ours).await;
+            by_them.round(rest, lookups, &mut theirs).await;
         } else {
-            by_them.round(lookups, &mut theirs).await;
-            by_us.round(lookups, &mut ours).await;
+            by_them.round(rest, lookups, &mut theirs).await;
+            by_us.round(rest, lookups, &mut ours).await;
         }
     }
     for (name, measured) in [("the resolver", &by_us), (rival, &by_them)] {
@@ -69,7 +84,8 @@ struct Measured {
 }
 
 impl Measured {
-    async fn round(&mut self, lookups: u32, lookup: &mut impl AsyncFnMut()) {
+    async fn round(&mut self, rest: Duration, lookups: u32, lookup: &mut impl AsyncFnMut()) {
+        tokio::time::sleep(rest).await;
         let (start, cpu) = (Instant::now(), cpu_time());
         for _ in 0..lookups {
             lookup().await;
