@@ -103,18 +103,22 @@ async fn a_client_certificate_that_is_missing_or_of_no_use_is_told() {
     );
     let start = "Configuration: [secrets] backend_kwargs \"config_kwargs\" (AIRFLOW__SECRETS__BACKEND_KWARGS)";
     for (client_cert, what) in [
-        (json!("/nowhere/client.pem"), "cannot be used: No such file"),
+        (
+            json!("/nowhere/client.pem"),
+            "/nowhere/client.pem: No such file".to_owned(),
+        ),
         (
             json!(client.certificate),
-            "cannot be used: it holds no PEM key",
+            format!("{} holds no PEM key", client.certificate.display()),
         ),
         (
             json!([client.certificate, others.path().join("unknown-key.pem")]),
-            "cannot be used: the certificate and the key do not belong together",
+            "the certificate and the key do not belong together".to_owned(),
         ),
     ] {
         let error = ask(&server, &ca, client_cert).await.unwrap_err();
         assert!(error.starts_with(start), "{error}");
-        assert!(error.contains(what), "{error}");
+        let what = format!("\"client_cert\" cannot be used: {what}");
+        assert!(error.contains(&what), "{error}");
     }
 }

@@ -59,18 +59,22 @@ pub(super) async fn config(
         return tls::config(authorities, None)
             .map_err(|_| super::session::misconfigured("TLS cannot be set up"));
     };
-    let unusable = |why: &str| given.failure(&format!("cannot be used: {why}"));
+    let unusable = |why: &str| given.failure(&format!("\"client_cert\" cannot be used: {why}"));
     let identity = identity(&given.value).await.map_err(|why| unusable(&why))?;
     tls::config(authorities, Some(identity))
         .map_err(|_| unusable("the certificate and the key do not belong together"))
 }
 
 async fn identity(files: &ClientCertificate) -> Result<Identity, String> {
-    let read = async |path: &PathBuf| fs::read(path).await.map_err(|error| error.to_string());
+    let read = async |path: &PathBuf| {
+        let read = fs::read(path).await;
+        read.map_err(|error| format!("{}: {error}", path.display()))
+    };
     let certificate = read(&files.certificate).await?;
-    let key = read(files.key.as_ref().unwrap_or(&files.certificate)).await?;
+    let with_key = files.key.as_ref().unwrap_or(&files.certificate);
+    let key = PrivateKeyDer::from_pem_slice(&read(with_key).await?);
     Ok(Identity {
         chain: roots::in_pem(&certificate).collect(),
-        key: PrivateKeyDer::from_pem_slice(&key).map_err(|_| "it holds no PEM key")?,
+        key: key.map_err(|_| format!("{} holds no PEM key", with_key.display()))?,
     })
 }
