@@ -16,6 +16,7 @@ mod support {
     pub(crate) mod authority;
     pub(crate) mod moto;
     pub(crate) mod process;
+    pub(crate) mod side_by_side;
     pub(crate) mod wire;
 }
 

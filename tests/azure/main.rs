@@ -18,6 +18,7 @@ mod support {
     pub(crate) mod key_vault;
     #[allow(dead_code)] // Servers of other tests start processes.
     pub(crate) mod process;
+    pub(crate) mod side_by_side;
     pub(crate) mod token_authority;
 }
 

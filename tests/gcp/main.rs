@@ -18,6 +18,7 @@ mod support {
     pub(crate) mod google;
     pub(crate) mod process;
     pub(crate) mod served;
+    pub(crate) mod side_by_side;
     pub(crate) mod wire;
 }
 

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-const CLASS: &str =
+pub(crate) const CLASS: &str =
     "airflow.providers.google.cloud.secrets.secret_manager.CloudSecretManagerBackend";
 
 /// What Airflow's settings would be made to, or the error.
