@@ -16,6 +16,7 @@
 mod support {
     pub(crate) mod https;
     pub(crate) mod key_vault;
+    pub(crate) mod log;
     #[allow(dead_code)] // Servers of other tests start processes.
     pub(crate) mod process;
     pub(crate) mod side_by_side;

@@ -9,6 +9,7 @@ use crate::{
     support::{
         authority,
         google::{payload, payload_with_sum, refusal},
+        log::Log,
         process::{Process, free_port, tool, until},
         served::Served,
         wire::{Answer, Queued},
@@ -244,7 +245,7 @@ async fn a_server_that_no_authority_vouches_for_is_not_trusted() {
 
 #[tokio::test]
 async fn a_permission_that_is_denied_is_logged_once_for_each_name() {
-    let log = crate::secrets_stay_secret::Log::default();
+    let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)
         .with_writer(log.clone())

@@ -16,6 +16,7 @@ mod support {
     pub(crate) mod authority;
     pub(crate) mod drongo;
     pub(crate) mod google;
+    pub(crate) mod log;
     pub(crate) mod process;
     pub(crate) mod served;
     pub(crate) mod side_by_side;

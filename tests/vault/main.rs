@@ -12,6 +12,7 @@
 #[path = "../support"]
 mod support {
     pub(crate) mod authority;
+    pub(crate) mod log;
     pub(crate) mod login_servers;
     pub(crate) mod openbao;
     pub(crate) mod process;
