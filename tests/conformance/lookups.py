@@ -5,7 +5,7 @@ variables and configuration entries come to: a question a line on stdin, an answ
 - `["connection", "id", "team or null"]`, or "variable" or "config": a value that is no text comes
   as `str` shows it;
 - `{"class": "…", "kwargs": {…}, "environment": {…}, "keys": […]}`: what a backend's class itself
-  gives for variables, made from these arguments in this environment.
+  gives for variables, made from these arguments in this environment; `null` where it is not made.
 
 Google's client goes over REST, as ours does; to the server that SECRET_MANAGER_EMULATOR_HOST names
 without a token."""
@@ -30,21 +30,25 @@ def google_over_rest():
         os.environ.setdefault("NO_GCE_CHECK", "true")
 
     from airflow.providers.google.cloud._internal_client import secret_manager_client
-    from google.auth.credentials import AnonymousCredentials
+    from google.auth.credentials import AnonymousCredentials, with_scopes_if_required
     from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import SecretManagerServiceTransport
 
     # Airflow makes one for each lookup, which takes its time.
     @cache
-    def client(**options):
+    def client(credentials, **options):
         if emulator:
-            options["credentials"] = AnonymousCredentials()
+            credentials = AnonymousCredentials()
             options["client_options"] = {"api_endpoint": "http://" + emulator}
-        return SecretManagerServiceClient(transport="rest", **options)
+        # Over gRPC, Google's library does this by itself.
+        credentials = with_scopes_if_required(credentials, None, SecretManagerServiceTransport.AUTH_SCOPES)
+        return SecretManagerServiceClient(credentials=credentials, transport="rest", **options)
 
     secret_manager_client.SecretManagerServiceClient = client
 
 
-if ".google." in os.environ.get("AIRFLOW__SECRETS__BACKEND", ""):
+GOOGLE = "airflow.providers.google.cloud.secrets.secret_manager.CloudSecretManagerBackend"
+if os.environ.get("AIRFLOW__SECRETS__BACKEND") == GOOGLE:
     google_over_rest()
 
 from airflow.configuration import ensure_secrets_loaded
@@ -71,6 +75,8 @@ def text(found):
 def variables_of_class(question):
     before = dict(os.environ)
     os.environ.update(question["environment"])
+    if question["class"] == GOOGLE:
+        google_over_rest()
     try:
         backend = locate(question["class"])(**question["kwargs"])
         return [answer(backend.get_variable, key) for key in question["keys"]]
@@ -91,7 +97,7 @@ KINDS = {"connection": connection, "variable": variable, "config": config}
 for line in sys.stdin:
     question = json.loads(line)
     if isinstance(question, dict):
-        answered = variables_of_class(question)
+        answered = answer(variables_of_class, question)
     else:
         kind, name, team = question
         answered = answer(KINDS[kind], name, team)

@@ -195,7 +195,11 @@ async fn a_workload_identity_is_exchanged_and_may_impersonate() {
 }
 
 fn impersonated(text: &str) -> Answer {
-    let token = json!({"accessToken": text, "expireTime": "2099-01-01T00:00:00Z"});
+    impersonated_until(text, "2099-01-01T00:00:00Z")
+}
+
+fn impersonated_until(text: &str, time: &str) -> Answer {
+    let token = json!({"accessToken": text, "expireTime": time});
     Answer::new(200, token.to_string())
 }
 
@@ -494,4 +498,45 @@ async fn an_account_that_may_not_be_impersonated_is_a_denial() {
                     check that they are still valid, that the account may be impersonated";
     assert!(outcome.starts_with(expected), "{outcome}");
     assert_eq!(server.seen.lines().len(), 1);
+}
+
+/// Google's library retries by itself, for a minute.
+#[tokio::test]
+async fn an_iam_that_does_not_answer_in_time_is_named() {
+    let server = Served::by(|_| Answer::new(503, "busy")).await;
+    let backend = builder(&server.url)
+        .credentials(GcpCredentials::key(key_file().to_string()))
+        .impersonation_chain(["a@q.iam.gserviceaccount.com"])
+        .iam_credentials_endpoint(&server.url)
+        .timeout(std::time::Duration::from_millis(200))
+        .build()
+        .unwrap();
+    let expected = "Unavailable: no token for the impersonated account, or no answer from Secret \
+                    Manager, within 0.2 s";
+    assert_eq!(variable(&backend, "x").await, Err(expected.to_owned()));
+}
+
+/// Google's library for Rust panics at it.
+#[tokio::test]
+async fn a_token_that_has_ended_by_this_machines_clock_is_an_error_that_names_the_clock() {
+    let server = Served::by(|request| {
+        if is_read(request) {
+            echo(request)
+        } else {
+            impersonated_until("the account's", "2001-01-01T00:00:00Z")
+        }
+    })
+    .await;
+    let backend = builder(&server.url)
+        .credentials(GcpCredentials::key(key_file().to_string()))
+        .impersonation_chain(["a@q.iam.gserviceaccount.com"])
+        .iam_credentials_endpoint(&server.url)
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        let outcome = variable(&backend, "x").await.unwrap_err();
+        let expected = "AccessDenied: there is no token to be had with these credentials: ";
+        assert!(outcome.starts_with(expected), "{outcome}");
+        assert!(outcome.ends_with("and this machine's clock"), "{outcome}");
+    }
 }

@@ -15,7 +15,10 @@
 mod support {
     pub(crate) mod authority;
     pub(crate) mod drongo;
+    pub(crate) mod example;
     pub(crate) mod google;
+    pub(crate) mod google_services;
+    pub(crate) mod https;
     pub(crate) mod log;
     pub(crate) mod process;
     pub(crate) mod served;
@@ -27,6 +30,7 @@ mod conformance;
 mod credentials;
 mod faults;
 mod reads;
+mod real_names;
 mod secrets_stay_secret;
 mod settings;
 mod side_by_side;

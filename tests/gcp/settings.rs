@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     Environment,
     support::{
-        google::{key_file, payload, private_key, verified_claims},
+        google::{key_file, payload, private_key},
         served::Served,
     },
 };
@@ -325,29 +325,6 @@ async fn a_key_may_be_pasted_into_a_variable_as_its_text() {
     let environment = environment.into_iter().collect::<Environment>();
     let built = Resolver::from_environment(environment).build().await;
     assert!(built.is_ok(), "{:?}", built.err());
-}
-
-#[tokio::test]
-async fn scopes_may_be_a_text_with_commas() {
-    let server = Served::by(|_| payload("v")).await;
-    for scopes in [&["one", "two"][..], &["one"]] {
-        let backend = CloudSecretManagerBackend::builder()
-            .endpoint(&server.url)
-            .credentials(GcpCredentials::key(key_file().to_string()))
-            .scopes(scopes.iter().copied());
-        crate::variable(&backend.build().unwrap(), "x")
-            .await
-            .unwrap();
-    }
-    let scopes = server.seen.all();
-    let scopes = scopes
-        .iter()
-        .map(|request| verified_claims(request)["scope"].clone());
-    assert_eq!(scopes.collect::<Vec<_>>(), ["one two", "one"]);
-    for scopes in [json!("one, two"), json!(["one", "two"])] {
-        let kwargs = json!({"gcp_keyfile_dict": key_file(), "gcp_scopes": scopes});
-        assert!(resolver(kwargs, &[]).await.is_ok());
-    }
 }
 
 #[tokio::test]

@@ -210,19 +210,24 @@ fn no_answer(error: &Error) -> Trouble {
         );
     }
     let cause = root_cause(error);
-    if cause.to_lowercase().contains("certificate") {
-        return lasting(
-            FailureKind::Unavailable,
-            format!(
-                "no trust between us and Secret Manager ({cause}): check the machine's authorities, \
-                 or SSL_CERT_FILE"
-            ),
-        );
+    if let Some(message) = no_trust("Secret Manager", &cause) {
+        return lasting(FailureKind::Unavailable, message);
     }
     if error.is_timeout() {
         return transient("no answer from Secret Manager in time");
     }
     transient(format!("no answer from Secret Manager: {cause}"))
+}
+
+/// What to say where `cause` is a certificate of `whom`.
+fn no_trust(whom: &str, cause: &str) -> Option<String> {
+    let is_certificate = cause.to_lowercase().contains("certificate");
+    is_certificate.then(|| {
+        format!(
+            "no trust between us and {whom} ({cause}): check the machine's authorities, or \
+             SSL_CERT_FILE"
+        )
+    })
 }
 
 /// There is no token to ask with.
@@ -242,7 +247,10 @@ fn no_token(error: &Error) -> Trouble {
     }
     let cause = match status {
         Some(status) => format!("HTTP {status}"),
-        None => root_cause(error),
+        None => {
+            let cause = root_cause(error);
+            no_trust("Google's token service", &cause).unwrap_or(cause)
+        }
     };
     // Google's library has tried again already.
     lasting(

@@ -109,9 +109,16 @@ impl Client {
             .await
             .unwrap_or_else(|_| {
                 let seconds = self.settings.total_timeout.as_secs_f64();
+                // Google's library asks for the token of an account for a minute.
+                let awaited = match self.settings.identity.impersonation {
+                    Some(_) => {
+                        "token for the impersonated account, or no answer from Secret Manager,"
+                    }
+                    None => "answer from Secret Manager",
+                };
                 Err(Failure::new(
                     FailureKind::Unavailable,
-                    format!("no answer from Secret Manager within {seconds} s"),
+                    format!("no {awaited} within {seconds} s"),
                 ))
             })
     }

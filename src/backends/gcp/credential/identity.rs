@@ -20,8 +20,6 @@ use serde_json::{Value, json};
 use super::file::{CredentialFile, FileType, Role};
 use crate::backends::gcp::metadata::MetadataServer;
 
-const DEFAULT_UNIVERSE: &str = "googleapis.com";
-
 /// Who we are, with all that it takes to become it.
 #[derive(Debug, Clone)]
 pub(in crate::backends::gcp) struct Identity {
@@ -145,10 +143,10 @@ impl Identity {
     }
 
     fn impersonated(&self, to: &Impersonation) -> Result<Credentials, CredentialsError> {
-        let builder = match &self.source {
+        let builder = match (&self.source, &to.endpoint) {
             // Only so can the library be told another endpoint.
-            Source::File(file) if file.may_be_impersonated_from() => {
-                impersonated::Builder::new(self.impersonation_document(to, &file.document()))
+            (Source::File(file), Some(endpoint)) => {
+                impersonated::Builder::new(to.document(endpoint, &file.document()))
             }
             _ => {
                 let source = self.source_credentials(None)?;
@@ -166,15 +164,13 @@ impl Identity {
             .build()
             .map_err(|_| refused())
     }
+}
 
-    fn impersonation_document(&self, to: &Impersonation, source: &Value) -> Value {
-        let universe = self.universe_domain().unwrap_or(DEFAULT_UNIVERSE);
-        let endpoint = match &to.endpoint {
-            Some(endpoint) => endpoint.clone(),
-            None => format!("https://iamcredentials.{universe}"),
-        };
-        let principal = &to.principal;
-        let delegates = Some(&to.delegates).filter(|delegates| !delegates.is_empty());
+impl Impersonation {
+    /// A file for it, asked for at `endpoint`, that starts with the file `source`.
+    fn document(&self, endpoint: &str, source: &Value) -> Value {
+        let principal = &self.principal;
+        let delegates = Some(&self.delegates).filter(|delegates| !delegates.is_empty());
         json!({
             "type": "impersonated_service_account",
             "service_account_impersonation_url":
