@@ -29,6 +29,7 @@ mod support {
 mod conformance;
 mod credentials;
 mod faults;
+mod impersonation;
 mod reads;
 mod real_names;
 mod secrets_stay_secret;

@@ -2,6 +2,8 @@
 //! the proxy and the authorities to trust from the process alone. What it comes to is what it comes
 //! to in Airflow.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -10,7 +12,8 @@ use crate::{
         example::{Run, run},
         google::{ACCOUNT, version},
         google_services::{
-            GoogleServices, MACHINES_PROJECT, SUBJECT_TOKEN, impersonation_url, key, pod, user,
+            GoogleServices, MACHINES_PROJECT, SUBJECT_TOKEN, impersonation_url, key, pod, pod_with,
+            user,
         },
         https::Reply,
         side_by_side::{Variables, airflow, settings},
@@ -20,6 +23,7 @@ use crate::{
 const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 /// One environment, and the text that is read in it, if any.
+#[derive(Clone)]
 struct Case {
     kwargs: Value,
     default_file: Option<Value>,
@@ -83,12 +87,25 @@ fn paid_by(payer: &str, who: &str) -> String {
     format!("{who} paid by {payer}")
 }
 
-/// Asserts that we read what each case says, and Airflow too.
-fn assert_read_as_in_airflow(services: &GoogleServices, cases: &[Case]) {
+/// Everyone whom credentials make: we are, to Google, who Airflow is.
+#[test]
+fn to_google_we_are_who_airflow_is() {
+    let services = GoogleServices::start();
+    let token = services.file("token", SUBJECT_TOKEN);
+    let cases = [
+        keys_and_users(),
+        machines(),
+        pods(&services, &token),
+        chains_from_a_file(&token),
+        files_that_impersonate(&token),
+        who_pays(),
+        vec![no_key(&services)],
+    ]
+    .concat();
     let mut questions = Vec::new();
     let mut ours = Vec::new();
     for (index, case) in cases.iter().enumerate() {
-        let variables = case.variables(services, &format!("default-{index}.json"));
+        let variables = case.variables(&services, &format!("default-{index}.json"));
         ours.push(resolve(&variables));
         questions.push(json!({
             "class": CLASS, "kwargs": case.kwargs, "environment": variables, "keys": ["colour"],
@@ -111,28 +128,23 @@ fn last_of(source: &str, delegates: &[&str]) -> String {
     format!("{LAST}({source}{delegates:?})")
 }
 
-#[test]
-fn keys_and_users_are_the_same_to_google_with_the_scopes_that_are_given() {
-    let services = GoogleServices::start();
+fn keys_and_users() -> Vec<Case> {
     let scopes = ["one", "two"];
-    assert_read_as_in_airflow(
-        &services,
-        &[
-            case(
-                json!({"gcp_keyfile_dict": key()}),
-                read("key-project", ACCOUNT, CLOUD_PLATFORM),
-            ),
-            case(
-                json!({"gcp_keyfile_dict": key(), "gcp_scopes": scopes}),
-                read("key-project", ACCOUNT, "one two"),
-            ),
-            case(json!({}), read("key-project", ACCOUNT, CLOUD_PLATFORM)).by_default(&key()),
-            case(
-                json!({"gcp_credential_config_file": user(), "project_id": "p"}),
-                read("p", "the user", CLOUD_PLATFORM),
-            ),
-        ],
-    );
+    vec![
+        case(
+            json!({"gcp_keyfile_dict": key()}),
+            read("key-project", ACCOUNT, CLOUD_PLATFORM),
+        ),
+        case(
+            json!({"gcp_keyfile_dict": key(), "gcp_scopes": scopes}),
+            read("key-project", ACCOUNT, "one two"),
+        ),
+        case(json!({}), read("key-project", ACCOUNT, CLOUD_PLATFORM)).by_default(&key()),
+        case(
+            json!({"gcp_credential_config_file": user(), "project_id": "p"}),
+            read("p", "the user", CLOUD_PLATFORM),
+        ),
+    ]
 }
 
 /// Beyond Airflow.
@@ -170,193 +182,189 @@ fn scopes_do_not_narrow_the_token_of_a_user_as_they_do_in_airflow() {
     assert_eq!(theirs[0], json!(read("p", "the user", "one two")));
 }
 
-#[test]
-fn the_same_project_pays() {
-    let services = GoogleServices::start();
+/// The file of `FIRST`, for whom `SECOND` vouches.
+fn impersonating(source: Value) -> Value {
+    json!({
+        "type": "impersonated_service_account",
+        "service_account_impersonation_url": impersonation_url(FIRST),
+        "source_credentials": source, "delegates": [SECOND],
+    })
+}
+
+/// It is no key.
+fn no_key(services: &GoogleServices) -> Case {
+    let file = services.file("key.json", &impersonating(user()).to_string());
+    case(
+        json!({"gcp_key_path": file, "impersonation_chain": LAST}),
+        None,
+    )
+}
+
+fn who_pays() -> Vec<Case> {
     let mut of_payer = user();
     of_payer["quota_project_id"] = "payer".into();
     let chain = json!({"impersonation_chain": LAST});
     let environment = &[("GOOGLE_CLOUD_QUOTA_PROJECT", "other-payer")];
-    assert_read_as_in_airflow(
-        &services,
-        &[
-            case(
-                json!({"gcp_credential_config_file": of_payer, "project_id": "p"}),
-                read("p", &paid_by("payer", "the user"), CLOUD_PLATFORM),
+    vec![
+        case(
+            json!({"gcp_credential_config_file": of_payer, "project_id": "p"}),
+            read("p", &paid_by("payer", "the user"), CLOUD_PLATFORM),
+        ),
+        case(
+            json!({}),
+            read(
+                MACHINES_PROJECT,
+                &paid_by("other-payer", "the machine"),
+                CLOUD_PLATFORM,
             ),
-            case(
-                json!({}),
-                read(
-                    MACHINES_PROJECT,
-                    &paid_by("other-payer", "the machine"),
-                    CLOUD_PLATFORM,
-                ),
-            )
-            .with(environment),
-            case(
-                chain.clone(),
-                read(
-                    "other",
-                    &last_of(&paid_by("payer", "the user"), &[]),
-                    CLOUD_PLATFORM,
-                ),
-            )
-            .by_default(&of_payer),
-            case(
-                chain.clone(),
-                read(
-                    "other",
-                    &last_of(&paid_by("other-payer", "the user"), &[]),
-                    CLOUD_PLATFORM,
-                ),
-            )
-            .by_default(&of_payer)
-            .with(environment),
-            case(
-                chain,
-                read(
-                    "other",
-                    &last_of(&paid_by("other-payer", "the machine"), &[]),
-                    CLOUD_PLATFORM,
-                ),
-            )
-            .with(environment),
-        ],
-    );
+        )
+        .with(environment),
+        case(
+            chain.clone(),
+            read(
+                "other",
+                &last_of(&paid_by("payer", "the user"), &[]),
+                CLOUD_PLATFORM,
+            ),
+        )
+        .by_default(&of_payer),
+        case(
+            chain.clone(),
+            read(
+                "other",
+                &last_of(&paid_by("other-payer", "the user"), &[]),
+                CLOUD_PLATFORM,
+            ),
+        )
+        .by_default(&of_payer)
+        .with(environment),
+        case(
+            chain,
+            read(
+                "other",
+                &last_of(&paid_by("other-payer", "the machine"), &[]),
+                CLOUD_PLATFORM,
+            ),
+        )
+        .with(environment),
+    ]
 }
 
-#[test]
-fn a_machine_is_the_same_to_google_itself_and_as_whom_it_impersonates() {
-    let services = GoogleServices::start();
-    assert_read_as_in_airflow(
-        &services,
-        &[
-            case(
-                json!({}),
-                read(MACHINES_PROJECT, "the machine", CLOUD_PLATFORM),
-            ),
-            case(
-                json!({"gcp_scopes": ["one", "two"]}),
-                read(MACHINES_PROJECT, "the machine", "one two"),
-            ),
-            case(
-                json!({"impersonation_chain": LAST}),
-                read("other", &last_of("the machine", &[]), CLOUD_PLATFORM),
-            ),
-            case(
-                json!({
-                    "impersonation_chain": [FIRST, SECOND, LAST], "gcp_scopes": ["one", "two"],
-                    "project_id": "p",
-                }),
-                read("p", &last_of("the machine", &[FIRST, SECOND]), "one two"),
-            ),
-        ],
-    );
+/// A machine itself, and as whom it impersonates.
+fn machines() -> Vec<Case> {
+    vec![
+        case(
+            json!({}),
+            read(MACHINES_PROJECT, "the machine", CLOUD_PLATFORM),
+        ),
+        case(
+            json!({"gcp_scopes": ["one", "two"]}),
+            read(MACHINES_PROJECT, "the machine", "one two"),
+        ),
+        case(
+            json!({"impersonation_chain": LAST}),
+            read("other", &last_of("the machine", &[]), CLOUD_PLATFORM),
+        ),
+        case(
+            json!({
+                "impersonation_chain": [FIRST, SECOND, LAST], "gcp_scopes": ["one", "two"],
+                "project_id": "p",
+            }),
+            read("p", &last_of("the machine", &[FIRST, SECOND]), "one two"),
+        ),
+    ]
 }
 
-#[test]
-fn a_chain_that_starts_with_a_file_is_the_same_to_google() {
-    let services = GoogleServices::start();
-    let token = services.file("token", SUBJECT_TOKEN);
-    let audience = pod(&token)["audience"].as_str().unwrap().to_owned();
+/// Workload identity federation, with a token from each place it may be in.
+fn pods(services: &GoogleServices, token: &Path) -> Vec<Case> {
+    let mut of_program = pod_with(&services.program_source());
+    of_program["subject_token_type"] = "urn:ietf:params:oauth:token-type:id_token".into();
+    let configurations = [pod(token), pod_with(&services.url_source()), of_program];
+    let pods = configurations.into_iter().map(|configuration| {
+        let who = format!("a pod of {}", configuration["audience"].as_str().unwrap());
+        case(
+            json!({"gcp_credential_config_file": configuration, "project_id": "p"}),
+            read("p", &who, CLOUD_PLATFORM),
+        )
+        .with(&[("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")])
+    });
+    pods.collect()
+}
+
+fn chains_from_a_file(token: &Path) -> Vec<Case> {
+    let audience = pod(token)["audience"].as_str().unwrap().to_owned();
     let of_pod = format!("a pod of {audience}");
     let chain = json!({"impersonation_chain": [FIRST, LAST]});
-    assert_read_as_in_airflow(
-        &services,
-        &[
-            case(
-                json!({"gcp_keyfile_dict": key(), "impersonation_chain": [FIRST, LAST]}),
-                read("other", &last_of(ACCOUNT, &[FIRST]), CLOUD_PLATFORM),
-            ),
-            case(
-                chain.clone(),
-                read("other", &last_of("the user", &[FIRST]), CLOUD_PLATFORM),
-            )
-            .by_default(&user()),
-            case(
-                json!({"impersonation_chain": LAST, "gcp_scopes": ["one", "two"]}),
-                read("other", &last_of("the user", &[]), "one two"),
-            )
-            .by_default(&user()),
-            case(
-                json!({"gcp_credential_config_file": pod(&token), "project_id": "p"}),
-                read("p", &of_pod, CLOUD_PLATFORM),
-            ),
-            case(
-                chain,
-                read("other", &last_of(&of_pod, &[FIRST]), CLOUD_PLATFORM),
-            )
-            .by_default(&pod(&token)),
-        ],
-    );
+    vec![
+        case(
+            json!({"gcp_keyfile_dict": key(), "impersonation_chain": [FIRST, LAST]}),
+            read("other", &last_of(ACCOUNT, &[FIRST]), CLOUD_PLATFORM),
+        ),
+        case(
+            chain.clone(),
+            read("other", &last_of("the user", &[FIRST]), CLOUD_PLATFORM),
+        )
+        .by_default(&user()),
+        case(
+            json!({"impersonation_chain": LAST, "gcp_scopes": ["one", "two"]}),
+            read("other", &last_of("the user", &[]), "one two"),
+        )
+        .by_default(&user()),
+        case(
+            chain,
+            read("other", &last_of(&of_pod, &[FIRST]), CLOUD_PLATFORM),
+        )
+        .by_default(&pod(token)),
+    ]
 }
 
-#[test]
-fn a_file_that_impersonates_is_the_same_to_google_itself_and_as_the_start_of_a_chain() {
-    let services = GoogleServices::start();
-    let token = services.file("token", SUBJECT_TOKEN);
-    let mut of_pod = pod(&token);
+/// A file that impersonates itself, and as the start of a chain.
+fn files_that_impersonate(token: &Path) -> Vec<Case> {
+    let mut of_pod = pod(token);
     of_pod["service_account_impersonation_url"] = impersonation_url(FIRST).into();
     let pod = format!("a pod of {}", of_pod["audience"].as_str().unwrap());
-    let file = |source: Value| {
-        json!({
-            "type": "impersonated_service_account",
-            "service_account_impersonation_url": impersonation_url(FIRST),
-            "source_credentials": source, "delegates": [SECOND],
-        })
-    };
+    let file = impersonating;
     let first_of = |source: &str| format!("{FIRST}({source}{:?})", [SECOND]);
     let first_of_pod = format!("{FIRST}({pod}[])");
-    assert_read_as_in_airflow(
-        &services,
-        &[
-            case(
-                json!({"project_id": "p"}),
-                read("p", &first_of("the user"), CLOUD_PLATFORM),
-            )
-            .by_default(&file(user())),
-            case(
-                json!({"gcp_credential_config_file": file(key()), "project_id": "p"}),
-                read("p", &first_of(ACCOUNT), CLOUD_PLATFORM),
+    vec![
+        case(
+            json!({"project_id": "p"}),
+            read("p", &first_of("the user"), CLOUD_PLATFORM),
+        )
+        .by_default(&file(user())),
+        case(
+            json!({"gcp_credential_config_file": file(key()), "project_id": "p"}),
+            read("p", &first_of(ACCOUNT), CLOUD_PLATFORM),
+        ),
+        case(
+            json!({"impersonation_chain": LAST}),
+            read(
+                "other",
+                &last_of(&first_of("the user"), &[]),
+                CLOUD_PLATFORM,
             ),
-            case(
-                json!({"impersonation_chain": LAST}),
-                read(
-                    "other",
-                    &last_of(&first_of("the user"), &[]),
-                    CLOUD_PLATFORM,
-                ),
-            )
-            .by_default(&file(user())),
-            case(
-                json!({
-                    "gcp_credential_config_file": file(key()),
-                    "impersonation_chain": [SECOND, LAST],
-                }),
-                read(
-                    "other",
-                    &last_of(&first_of(ACCOUNT), &[SECOND]),
-                    CLOUD_PLATFORM,
-                ),
+        )
+        .by_default(&file(user())),
+        case(
+            json!({
+                "gcp_credential_config_file": file(key()),
+                "impersonation_chain": [SECOND, LAST],
+            }),
+            read(
+                "other",
+                &last_of(&first_of(ACCOUNT), &[SECOND]),
+                CLOUD_PLATFORM,
             ),
-            case(
-                json!({"gcp_credential_config_file": of_pod, "project_id": "p"}),
-                read("p", &first_of_pod, CLOUD_PLATFORM),
-            ),
-            case(
-                json!({"gcp_credential_config_file": of_pod, "impersonation_chain": LAST}),
-                read("other", &last_of(&first_of_pod, &[]), CLOUD_PLATFORM),
-            ),
-            // It is no key.
-            case(
-                json!({
-                    "gcp_key_path": services.file("key.json", &file(user()).to_string()),
-                    "impersonation_chain": LAST,
-                }),
-                None,
-            ),
-        ],
-    );
+        ),
+        case(
+            json!({"gcp_credential_config_file": of_pod, "project_id": "p"}),
+            read("p", &first_of_pod, CLOUD_PLATFORM),
+        ),
+        case(
+            json!({"gcp_credential_config_file": of_pod, "impersonation_chain": LAST}),
+            read("other", &last_of(&first_of_pod, &[]), CLOUD_PLATFORM),
+        ),
+    ]
 }
 
 #[test]

@@ -13,7 +13,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
@@ -84,6 +84,27 @@ impl GoogleServices {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
+    }
+
+    /// A source of a pod's token that asks a URL.
+    pub(crate) fn url_source(&self) -> Value {
+        json!({
+            "url": format!("http://{}/pods", self.address),
+            "headers": {"Metadata-Flavor": "Google"},
+            "format": {"type": "json", "subject_token_field_name": "jwt"},
+        })
+    }
+
+    /// A source of a pod's token that runs a program.
+    pub(crate) fn program_source(&self) -> Value {
+        let output = json!({
+            "version": 1, "success": true, "id_token": SUBJECT_TOKEN, "expiration_time": 4_000_000_000_u32,
+            "token_type": "urn:ietf:params:oauth:token-type:id_token",
+        });
+        let program = self.file("program", &format!("#!/bin/sh\necho '{output}'\n"));
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, executable).unwrap();
+        json!({"executable": {"command": program, "timeout_millis": 5000}})
     }
 
     /// A file of this name with this text.
@@ -259,6 +280,8 @@ fn metadata(request: &Request) -> Reply {
     let account = "/computeMetadata/v1/instance/service-accounts/default";
     let reply = match request.path.strip_prefix(account).unwrap_or(&request.path) {
         "/" if request.path == "/" => text("computeMetadata/"),
+        // Of another cloud's, which gives tokens.
+        "/pods" => Reply::json(200, &json!({"jwt": SUBJECT_TOKEN})),
         "/computeMetadata/v1/project/project-id" => text(MACHINES_PROJECT),
         "/" => Reply::json(
             200,
@@ -306,15 +329,20 @@ pub(crate) fn key() -> Value {
     key
 }
 
-/// A file of workload identity federation.
-pub(crate) fn pod(subject_token: &std::path::Path) -> Value {
+/// A file of workload identity federation, whose token is in this file.
+pub(crate) fn pod(subject_token: &Path) -> Value {
+    pod_with(&json!({"file": subject_token}))
+}
+
+/// The same with a token from elsewhere.
+pub(crate) fn pod_with(credential_source: &Value) -> Value {
     json!({
         "type": "external_account",
         "audience":
             "//iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/p/providers/k",
         "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
         "token_url": format!("https://{STS}/v1/token"),
-        "credential_source": {"file": subject_token},
+        "credential_source": credential_source,
     })
 }
 
