@@ -279,16 +279,27 @@ fn machines() -> Vec<Case> {
 fn pods(services: &GoogleServices, token: &Path) -> Vec<Case> {
     let mut of_program = pod_with(&services.program_source());
     of_program["subject_token_type"] = "urn:ietf:params:oauth:token-type:id_token".into();
-    let configurations = [pod(token), pod_with(&services.url_source()), of_program];
-    let pods = configurations.into_iter().map(|configuration| {
+    let mut of_aws = pod_with(&json!({
+        "environment_id": "aws1",
+        "regional_cred_verification_url":
+            "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
+    }));
+    of_aws["subject_token_type"] = "urn:ietf:params:aws:token-type:aws4_request".into();
+    let of_url = pod_with(&services.url_source());
+    let pods = [pod(token), of_url, of_program, of_aws].map(|configuration| {
         let who = format!("a pod of {}", configuration["audience"].as_str().unwrap());
         case(
             json!({"gcp_credential_config_file": configuration, "project_id": "p"}),
             read("p", &who, CLOUD_PLATFORM),
         )
-        .with(&[("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")])
+        .with(&[
+            ("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1"),
+            ("AWS_ACCESS_KEY_ID", "AKIATEST"),
+            ("AWS_SECRET_ACCESS_KEY", "MARKER-of-aws"),
+            ("AWS_REGION", "eu-west-1"),
+        ])
     });
-    pods.collect()
+    pods.into()
 }
 
 fn chains_from_a_file(token: &Path) -> Vec<Case> {

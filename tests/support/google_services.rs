@@ -263,7 +263,11 @@ fn token(request: &Request) -> Reply {
 /// For the token of another's identity provider.
 fn exchanged(request: &Request) -> Reply {
     let form = request.form();
-    assert_eq!(form["subject_token"], SUBJECT_TOKEN);
+    if form["subject_token_type"].ends_with(":aws4_request") {
+        check_aws(&form["subject_token"], &form["audience"]);
+    } else {
+        assert_eq!(form["subject_token"], SUBJECT_TOKEN);
+    }
     let bearer = Bearer {
         who: format!("a pod of {}", form["audience"]),
         scopes: form["scope"].clone(),
@@ -273,6 +277,28 @@ fn exchanged(request: &Request) -> Reply {
         "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
     });
     Reply::json(200, &token)
+}
+
+/// A request that AWS would know its sender by, written as JSON and percent-encoded.
+fn check_aws(subject_token: &str, audience: &str) {
+    let decoded = url::form_urlencoded::parse(subject_token.as_bytes());
+    let (request, _) = decoded.into_iter().next().unwrap();
+    let request = serde_json::from_str::<Value>(&request).unwrap();
+    assert_eq!(request["method"], "POST");
+    let url = request["url"].as_str().unwrap();
+    assert!(
+        url.starts_with("https://sts.eu-west-1.amazonaws.com"),
+        "{url}"
+    );
+    let header = |name: &str| {
+        let headers = request["headers"].as_array().unwrap();
+        let is_it = |header: &&Value| header["key"].as_str().unwrap().eq_ignore_ascii_case(name);
+        let value = headers.iter().find(is_it).expect(name)["value"].as_str();
+        value.unwrap().to_owned()
+    };
+    assert_eq!(header("x-goog-cloud-target-resource"), audience);
+    let signature = header("authorization");
+    assert!(signature.contains("Credential=AKIATEST/"), "{signature}");
 }
 
 fn metadata(request: &Request) -> Reply {
