@@ -14,6 +14,7 @@
 
 #[path = "../support"]
 mod support {
+    pub(crate) mod example;
     pub(crate) mod https;
     pub(crate) mod key_vault;
     pub(crate) mod log;
@@ -24,6 +25,7 @@ mod support {
 }
 
 mod credentials;
+mod example_run;
 mod faults;
 mod live;
 mod reads;

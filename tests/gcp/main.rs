@@ -28,6 +28,7 @@ mod support {
 
 mod conformance;
 mod credentials;
+mod example_run;
 mod faults;
 mod impersonation;
 mod reads;

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::{
     settings::CLASS,
     support::{
-        example::{Run, run},
-        google::{ACCOUNT, version},
+        example::run,
+        google::ACCOUNT,
         google_services::{
-            GoogleServices, MACHINES_PROJECT, SUBJECT_TOKEN, impersonation_url, key, pod, pod_with,
-            user,
+            GoogleServices, MACHINES_PROJECT, SUBJECT_TOKEN, UNIVERSE, impersonation_url, key, pod,
+            pod_with, user,
         },
         https::Reply,
         side_by_side::{Variables, airflow, settings},
@@ -439,25 +439,20 @@ fn a_token_endpoint_that_is_not_trusted_is_told_as_that() {
     );
 }
 
+/// Airflow's client stays at Google's own.
 #[test]
-fn the_example_reads_a_connection_as_its_machine() {
+fn all_services_are_those_of_the_credentials_universe() {
     let services = GoogleServices::start();
-    let reply = version("postgres://user:MARKER@db.example.com/sales");
-    services.answer_first("secretmanager.googleapis.com", &Reply::json(200, &reply), 1);
-    assert_eq!(
-        run("gcp", &["pg"], &services.reach()),
-        Run {
-            code: Some(0),
-            stdout: "pg: Some(\"postgres\") at Some(\"db.example.com\"), from gcp_secret_manager: \
-                     projects/machine-project/secrets/airflow-connections-pg\n"
-                .to_owned(),
-            stderr: String::new(),
-        }
-    );
+    let mut key = key();
+    key["universe_domain"] = UNIVERSE.into();
+    let kwargs = json!({"gcp_keyfile_dict": key, "impersonation_chain": LAST});
+    let answer = resolve(&variables(&services, kwargs, None));
+    let expected = read("other", &last_of(ACCOUNT, &[]), CLOUD_PLATFORM);
+    assert_eq!(answer["value"], json!(expected), "{answer}");
     let requests = services.take_requests();
-    let read = requests.last().unwrap();
-    assert!(
-        read.header("authorization")
-            .starts_with("Bearer the machine|")
+    let hosts = requests.iter().map(|request| request.host.as_str());
+    assert_eq!(
+        hosts.collect::<Vec<_>>(),
+        ["iamcredentials", "secretmanager"].map(|service| format!("{service}.{UNIVERSE}"))
     );
 }

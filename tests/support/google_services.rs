@@ -31,6 +31,11 @@ const IAM: &str = "iamcredentials.googleapis.com";
 const OAUTH: &str = "oauth2.googleapis.com";
 const STS: &str = "sts.googleapis.com";
 
+/// Another universe than Google's own, with all that a key needs there.
+pub(crate) const UNIVERSE: &str = "universe.example";
+const ITS_SECRET_MANAGER: &str = "secretmanager.universe.example";
+const ITS_IAM: &str = "iamcredentials.universe.example";
+
 pub(crate) const MACHINES_PROJECT: &str = "machine-project";
 pub(crate) const SUBJECT_TOKEN: &str = "MARKER-of-the-pod";
 
@@ -59,7 +64,7 @@ impl GoogleServices {
             move |request: &Request| state.handle(request)
         };
         let ca = folder.path().join("ca.pem");
-        let hosts = [SECRET_MANAGER, IAM, OAUTH, STS];
+        let hosts = [SECRET_MANAGER, IAM, OAUTH, STS, ITS_SECRET_MANAGER, ITS_IAM];
         let server = https::serve(&hosts, &ca, Arc::new(handler));
         Self {
             address: server.address,
@@ -136,8 +141,8 @@ impl State {
         drop(queued);
         match request.host.as_str() {
             _ if !request.is_tls => metadata(request),
-            SECRET_MANAGER => secret(request),
-            IAM => impersonated(request),
+            SECRET_MANAGER | ITS_SECRET_MANAGER => secret(request),
+            IAM | ITS_IAM => impersonated(request),
             OAUTH => token(request),
             STS => exchanged(request),
             other => panic!("{other} is asked"),
