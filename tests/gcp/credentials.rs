@@ -109,7 +109,18 @@ async fn a_key_whose_line_ends_were_escaped_twice_is_read() {
     verified_claims(&server.seen.all()[0]);
 }
 
-fn user(url: &str) -> Value {
+#[tokio::test]
+async fn a_key_that_names_no_token_endpoint_is_enough() {
+    let server = Served::by(|_| payload("v")).await;
+    let mut key = key_file();
+    key.as_object_mut().unwrap().remove("token_uri");
+    let backend = builder(&server.url).credentials(GcpCredentials::key(key.to_string()));
+    let backend = backend.build().unwrap();
+    assert_eq!(variable(&backend, "x").await, Ok("v".into()));
+    assert_eq!(verified_claims(&server.seen.all()[0])["iss"], ACCOUNT);
+}
+
+pub(crate) fn user(url: &str) -> Value {
     json!({
         "type": "authorized_user", "client_id": "the client", "client_secret": "its secret",
         "refresh_token": "the refresh token", "token_uri": format!("{url}/token"),

@@ -1,12 +1,13 @@
 //! Accounts that others become: what is asked of IAM, checked by local endpoints.
 
 use airflow_secrets::backends::gcp::GcpCredentials;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    credentials::{SCOPE, builder, echo, is_read},
+    credentials::{SCOPE, builder, echo, is_read, user},
     support::{
-        google::{ACCOUNT, key_file, refusal, verified_claims},
+        google::{ACCOUNT, key_file, refusal, token, verified_claims},
         served::Served,
         wire::Answer,
     },
@@ -150,4 +151,25 @@ async fn a_token_that_has_ended_by_this_machines_clock_is_an_error_that_names_th
         assert!(outcome.starts_with(expected), "{outcome}");
         assert!(outcome.ends_with("and this machine's clock"), "{outcome}");
     }
+}
+
+#[tokio::test]
+async fn a_thousand_cold_lookups_become_the_account_once() {
+    let server = Served::by(|request| match request.path.as_str() {
+        "/token" => token("the user's"),
+        _ if is_read(request) => echo(request),
+        _ => impersonated("the account's"),
+    })
+    .await;
+    let backend = builder(&server.url)
+        .credentials(GcpCredentials::config(user(&server.url).to_string()))
+        .impersonation_chain(["a@q.iam.gserviceaccount.com"])
+        .iam_credentials_endpoint(&server.url)
+        .build()
+        .unwrap();
+    let keys = (0..1000).map(|n| format!("v{n}")).collect::<Vec<_>>();
+    let found = join_all(keys.iter().map(|key| variable(&backend, key))).await;
+    assert_eq!(found, vec![Ok("the account's".to_owned()); 1000]);
+    assert_eq!(server.seen.count(|line| line == "POST /token"), 1);
+    assert_eq!(server.seen.count(|line| line.contains(":generate")), 1);
 }
