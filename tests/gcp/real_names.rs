@@ -31,12 +31,12 @@ struct Case {
     read: Option<String>,
 }
 
-fn case(kwargs: Value, read: Option<String>) -> Case {
+fn case(kwargs: Value, read: impl Into<Option<String>>) -> Case {
     Case {
         kwargs,
         default_file: None,
         more: &[],
-        read,
+        read: read.into(),
     }
 }
 
@@ -65,7 +65,7 @@ impl Case {
 }
 
 fn variables(services: &GoogleServices, kwargs: Value, default_file: Option<&Value>) -> Variables {
-    let mut case = case(kwargs, None);
+    let mut case = case(kwargs, None::<String>);
     case.default_file = default_file.cloned();
     case.variables(services, "default.json")
 }
@@ -77,9 +77,9 @@ fn resolve(variables: &Variables) -> Value {
 }
 
 /// The text of a secret that is read as that by one who is this to Google.
-fn read(project: &str, who: &str, scopes: &str) -> Option<String> {
+fn read(project: &str, who: &str, scopes: &str) -> String {
     let secret = format!("projects/{project}/secrets/airflow-variables-colour");
-    Some(format!("{secret} for {who} with {scopes}"))
+    format!("{secret} for {who} with {scopes}")
 }
 
 /// The same, where the requests are on another project's account.

@@ -245,12 +245,11 @@ fn no_token(error: &Error) -> Trouble {
             ),
         );
     }
-    let cause = match status {
-        Some(status) => format!("HTTP {status}"),
-        None => {
-            let cause = root_cause(error);
-            no_trust("Google's token service", &cause).unwrap_or(cause)
-        }
+    let cause = root_cause(error);
+    let cause = match (status, no_trust("Google's token service", &cause)) {
+        (Some(status), _) => format!("HTTP {status}"),
+        (None, Some(no_trust)) => no_trust,
+        (None, None) => cause,
     };
     // Google's library has tried again already.
     lasting(

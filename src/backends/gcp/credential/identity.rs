@@ -143,21 +143,17 @@ impl Identity {
     }
 
     fn impersonated(&self, to: &Impersonation) -> Result<Credentials, CredentialsError> {
-        let builder = match (&self.source, &to.endpoint) {
-            // Only so can the library be told another endpoint.
-            (Source::File(file), Some(endpoint)) => {
-                impersonated::Builder::new(to.document(endpoint, &file.document()))
-            }
-            _ => {
-                let source = self.source_credentials(None)?;
-                let builder = impersonated::Builder::from_source_credentials(source)
-                    .with_target_principal(&to.principal);
-                if to.delegates.is_empty() {
-                    builder
-                } else {
-                    builder.with_delegates(&to.delegates)
-                }
-            }
+        // Only with a file can the library be told another endpoint.
+        let builder = if let (Source::File(file), Some(endpoint)) = (&self.source, &to.endpoint) {
+            impersonated::Builder::new(to.document(endpoint, &file.document()))
+        } else {
+            impersonated::Builder::from_source_credentials(self.source_credentials(None)?)
+                .with_target_principal(&to.principal)
+        };
+        let builder = if to.delegates.is_empty() {
+            builder
+        } else {
+            builder.with_delegates(&to.delegates)
         };
         let scopes = self.scopes.clone();
         configured!(builder, self, scopes, None::<&String>)
@@ -170,13 +166,11 @@ impl Impersonation {
     /// A file for it, asked for at `endpoint`, that starts with the file `source`.
     fn document(&self, endpoint: &str, source: &Value) -> Value {
         let principal = &self.principal;
-        let delegates = Some(&self.delegates).filter(|delegates| !delegates.is_empty());
         json!({
             "type": "impersonated_service_account",
             "service_account_impersonation_url":
                 format!("{endpoint}/v1/projects/-/serviceAccounts/{principal}:generateAccessToken"),
             "source_credentials": source,
-            "delegates": delegates,
         })
     }
 }
