@@ -1,16 +1,16 @@
 //! Faults, and what is made of them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use airflow_secrets::backends::gcp::CloudSecretManagerBackend;
 
 use crate::{
     SecretsBackend, outcome, secret_manager,
     support::{
-        authority,
         google::{payload, payload_with_sum, refusal},
+        https,
         log::Log,
-        process::{Process, free_port, tool, until},
+        process::free_port,
         served::Served,
         wire::{Answer, Queued},
     },
@@ -215,28 +215,13 @@ async fn a_server_that_says_nothing_is_an_outage() {
     assert!(failure.native_key().is_some());
 }
 
-/// Serves TLS: port, certificate and key are its arguments.
-const TLS_SERVER: &str = "\
-import http.server, ssl, sys
-server = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.BaseHTTPRequestHandler)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[2], sys.argv[3])
-server.socket = context.wrap_socket(server.socket, server_side=True)
-server.serve_forever()";
-
 #[tokio::test]
 async fn a_server_that_no_authority_vouches_for_is_not_trusted() {
     let folder = tempfile::tempdir().unwrap();
-    let files = authority::authority().issue("server", folder.path());
-    let port = free_port().to_string();
-    let files = [&files.certificate, &files.key].map(|file| file.to_str().unwrap().to_owned());
-    let arguments = ["-c", TLS_SERVER, &port, &files[0], &files[1]];
-    let _server = Process::start(&tool("drongo/bin/python"), &arguments, folder.path());
-    let address = format!("127.0.0.1:{port}");
-    until("a TLS server", || async {
-        tokio::net::TcpStream::connect(&address).await.is_ok()
-    })
-    .await;
+    let nobody_asks = |request: &https::Request| -> https::Reply { panic!("{request:?}") };
+    let ca = folder.path().join("ca.pem");
+    let server = https::serve(&["127.0.0.1"], &ca, Arc::new(nobody_asks));
+    let address = server.address;
     let backend = secret_manager(&format!("https://{address}"));
     let outcome = variable(&backend.build().unwrap(), "x").await.unwrap_err();
     let expected = "Unavailable: no trust between us and Secret Manager (invalid peer certificate: \

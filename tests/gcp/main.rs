@@ -13,7 +13,6 @@
 #[allow(dead_code)]
 #[path = "../support"]
 mod support {
-    pub(crate) mod authority;
     pub(crate) mod drongo;
     pub(crate) mod example;
     pub(crate) mod google;

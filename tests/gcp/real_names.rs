@@ -70,10 +70,10 @@ fn variables(services: &GoogleServices, kwargs: Value, default_file: Option<&Val
     case.variables(services, "default.json")
 }
 
-/// What `resolve` prints for the variable `colour`.
+/// What `resolve` prints for the variable `colour`, or what it says of its settings.
 fn resolve(variables: &Variables) -> Value {
     let run = run("resolve", &["--reveal", "variable", "colour"], variables);
-    serde_json::from_str(&run.stdout).unwrap_or(Value::Null)
+    serde_json::from_str(&run.stdout).unwrap_or_else(|_| json!({"message": run.stderr}))
 }
 
 /// The text of a secret that is read as that by one who is this to Google.
