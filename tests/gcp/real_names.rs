@@ -93,7 +93,7 @@ fn to_google_we_are_who_airflow_is() {
     let services = GoogleServices::start();
     let token = services.file("token", SUBJECT_TOKEN);
     let cases = [
-        keys_and_users(),
+        keys_and_users(&services),
         machines(),
         pods(&services, &token),
         chains_from_a_file(&token),
@@ -128,7 +128,7 @@ fn last_of(source: &str, delegates: &[&str]) -> String {
     format!("{LAST}({source}{delegates:?})")
 }
 
-fn keys_and_users() -> Vec<Case> {
+fn keys_and_users(services: &GoogleServices) -> Vec<Case> {
     let scopes = ["one", "two"];
     vec![
         case(
@@ -141,10 +141,45 @@ fn keys_and_users() -> Vec<Case> {
         ),
         case(json!({}), read("key-project", ACCOUNT, CLOUD_PLATFORM)).by_default(&key()),
         case(
+            json!({"gcp_key_path": services.file("path.json", &key().to_string())}),
+            read("key-project", ACCOUNT, CLOUD_PLATFORM),
+        ),
+        case(
             json!({"gcp_credential_config_file": user(), "project_id": "p"}),
             read("p", "the user", CLOUD_PLATFORM),
         ),
+        case(
+            json!({"gcp_credential_config_file": user().to_string(), "project_id": "p"}),
+            read("p", "the user", CLOUD_PLATFORM),
+        ),
+        case(
+            json!({
+                "gcp_credential_config_file": services.file("user", &user().to_string()),
+                "project_id": "p",
+            }),
+            read("p", "the user", CLOUD_PLATFORM),
+        ),
     ]
+}
+
+/// Beyond Airflow.
+#[test]
+fn a_key_as_a_text_is_the_key_that_it_holds() {
+    let services = GoogleServices::start();
+    let key = key().to_string();
+    let expected = read("key-project", ACCOUNT, CLOUD_PLATFORM);
+    let answer = resolve(&variables(
+        &services,
+        json!({"gcp_keyfile_dict": key}),
+        None,
+    ));
+    assert_eq!(answer["value"], json!(expected), "{answer}");
+
+    let mut variables = variables(&services, json!({}), None);
+    let name = "AIRFLOW__SECRETS__BACKEND_KWARG__GCP_KEYFILE_DICT".to_owned();
+    variables.insert(name, key);
+    let answer = resolve(&variables);
+    assert_eq!(answer["value"], json!(expected), "{answer}");
 }
 
 /// Beyond Airflow.
