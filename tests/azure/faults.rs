@@ -263,6 +263,26 @@ async fn an_authority_that_is_busy_is_asked_again_and_in_the_end_an_outage() {
     assert_eq!(azure.authority.requests().len(), 8);
 }
 
+/// Microsoft's library for Rust panics at it.
+#[tokio::test]
+async fn a_token_whose_end_no_clock_can_tell_is_an_error() {
+    let azure = azure();
+    for life in [i64::MAX, i64::MIN] {
+        let token = serde_json::json!({
+            "token_type": "Bearer", "access_token": "MARKER", "expires_in": life,
+            "ext_expires_in": life,
+        });
+        azure.authority.answer_first([Reply::json(200, &token)]);
+        let message = variable(&reader(&azure), "colour").await.unwrap_err();
+        assert_eq!(
+            message,
+            "Unavailable: no token by client secret: the answer of login.microsoftonline.com is \
+             not one of a token authority: check AZURE_AUTHORITY_HOST, and whether a proxy stands \
+             before it"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_login_with_a_users_password_is_not_offered() {
     let azure = azure();

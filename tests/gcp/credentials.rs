@@ -414,3 +414,15 @@ async fn default_credentials_are_found_in_googles_order() {
         variables.remove(0);
     }
 }
+
+/// Google's library for Rust panics at it.
+#[tokio::test]
+async fn a_token_whose_end_no_clock_can_tell_is_an_error() {
+    let token = json!({"access_token": "t", "expires_in": u64::MAX, "token_type": "Bearer"});
+    let server = Served::by(move |_| Answer::new(200, token.to_string())).await;
+    let credentials = GcpCredentials::config(user(&server.url).to_string());
+    let backend = builder(&server.url).credentials(credentials);
+    let outcome = variable(&backend.build().unwrap(), "x").await.unwrap_err();
+    let expected = "AccessDenied: there is no token to be had with these credentials: ";
+    assert!(outcome.starts_with(expected), "{outcome}");
+}
