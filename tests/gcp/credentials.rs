@@ -10,6 +10,7 @@ use airflow_secrets::backends::gcp::{
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
     Environment, SecretsBackend,
@@ -281,6 +282,46 @@ async fn a_machine_without_metadata_server_has_no_credentials_and_says_so_at_onc
         assert!(outcome.starts_with(expected), "{outcome}");
     }
     assert_eq!(server.seen.lines().len(), 1);
+}
+
+/// As Google's Python library does.
+#[tokio::test]
+async fn a_metadata_server_is_looked_for_as_often_as_the_environment_says() {
+    let machine = machine("p").await;
+    let upstream = machine.url.strip_prefix("http://").unwrap().to_owned();
+    for (tries, is_found) in [("2", false), ("3", true)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let upstream = upstream.clone();
+        tokio::spawn(async move {
+            for connection in 1.. {
+                let (mut client, _) = listener.accept().await.unwrap();
+                if connection < 3 {
+                    continue;
+                }
+                let mut server = TcpStream::connect(&upstream).await.unwrap();
+                tokio::spawn(async move {
+                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                });
+            }
+        });
+        let environment = [
+            ("GCE_METADATA_HOST", host.as_str()),
+            ("GCE_METADATA_DETECT_RETRIES", tries),
+            ("HOME", "/nowhere"),
+        ];
+        let backend = builder(&machine.url).environment(&environment.into_iter().collect());
+        let outcome = variable(&backend.build().unwrap(), "x").await;
+        assert_eq!(
+            outcome == Ok("the machine's".into()),
+            is_found,
+            "{outcome:?}"
+        );
+        if let Err(outcome) = outcome {
+            let expected = "Configuration: there are no Google credentials: give";
+            assert!(outcome.starts_with(expected), "{outcome}");
+        }
+    }
 }
 
 #[tokio::test]
