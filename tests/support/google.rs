@@ -43,13 +43,14 @@ pub(crate) fn key_file() -> Value {
     })
 }
 
-/// The claims of the JWT in a request's `Authorization`.
+/// The claims of the JWT in a request's `Authorization`, once its signature was found to be the
+/// key file's.
 pub(crate) fn verified_claims(request: &Request) -> Value {
-    claims(&bearer(request))
+    claims_of(&bearer(request))
 }
 
-/// The claims of a JWT, once its signature was found to be the key file's.
-pub(crate) fn claims(token: &str) -> Value {
+/// The same of a JWT.
+pub(crate) fn claims_of(token: &str) -> Value {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let (header, claims) = signed.split_once('.').unwrap();
     let decode = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text).unwrap();

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    google::{self, claims},
+    google::{self, claims_of},
     https::{self, Reply, Request},
     side_by_side::Variables,
 };
@@ -179,7 +179,7 @@ impl Bearer {
     }
 
     fn signed(jwt: &str) -> Self {
-        let claims = claims(jwt);
+        let claims = claims_of(jwt);
         let claim = |name: &str| claims[name].as_str().map(str::to_owned);
         // A JWT may be for a service instead, and is then good for all that it does.
         let of_service = || {
