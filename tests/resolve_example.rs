@@ -9,10 +9,14 @@
     clippy::indexing_slicing
 )]
 
+#[allow(dead_code)]
+#[path = "support/example.rs"]
+mod example;
+
 use std::{
     fs,
     io::Write,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -80,7 +84,7 @@ impl Home {
     }
 
     fn resolve(&self, arguments: &[&str], stdin: &[u8]) -> Run {
-        let mut child = Command::new(example())
+        let mut child = Command::new(example::example("resolve"))
             .args(arguments)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -112,18 +116,6 @@ impl Run {
             .map(|line| serde_json::from_str(line).expect("JSON"))
             .collect()
     }
-}
-
-/// The example that `cargo test` builds beside this test.
-fn example() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let example = profile.join("examples/resolve");
-    assert!(
-        example.exists(),
-        "run `cargo build --example resolve --features sqlite` first; `cargo test` alone does it"
-    );
-    example
 }
 
 /// Asks for every kind, on both sides, with everything said that can be said; one exit code an

@@ -8,43 +8,18 @@
     clippy::indexing_slicing
 )]
 
-use std::{
-    fmt::Debug,
-    fs,
-    io::{self, Write},
-    path::Path,
-    sync::{Arc, Mutex, OnceLock},
-};
+#[path = "support/log.rs"]
+mod log;
+
+use std::{fmt::Debug, fs, path::Path, sync::OnceLock};
 
 use airflow_secrets::{Environment, Error, Resolver, Settings, Side, backends::MetastoreBackend};
-use tracing_subscriber::fmt::MakeWriter;
+use log::Log;
 
 /// Stands for every secret.
 const MARKER: &str = "m4rk3r";
 
 /// Everything logged by this process, at every level, on every thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 fn log() -> &'static Log {
     static LOG: OnceLock<Log> = OnceLock::new();
     LOG.get_or_init(|| {
@@ -58,7 +33,7 @@ fn log() -> &'static Log {
 }
 
 fn logged() -> String {
-    String::from_utf8(log().0.lock().unwrap().clone()).unwrap()
+    log().text()
 }
 
 #[track_caller]

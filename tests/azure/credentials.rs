@@ -1,7 +1,10 @@
 //! Each way to come by a token, checked by the authority that gives it.
 
 use airflow_secrets::backends::azure::AzureCredential;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 
 use crate::{
     builder,
@@ -79,6 +82,26 @@ async fn a_certificate_signs_an_assertion_that_the_authority_verifies() {
     let pem = certificate(false);
     let der = pem.split("-----").nth(2).unwrap().replace(['\r', '\n'], "");
     assert_eq!(headers[1]["x5c"], serde_json::json!([der]));
+}
+
+#[tokio::test]
+async fn a_certificates_key_may_be_in_its_older_form() {
+    let azure = azure();
+    let pem = certificate(false);
+    let (certificate, key) = pem.split_at(pem.find("-----BEGIN PRIVATE").unwrap());
+    let key = key.split("-----").nth(2).unwrap().replace(['\r', '\n'], "");
+    let pkcs8 = STANDARD.decode(key).unwrap();
+    // What stands before an RSA key of 2048 bits in PKCS #8 is always as long.
+    let pkcs1 = STANDARD.encode(&pkcs8[26..]);
+    let pem = format!(
+        "{certificate}-----BEGIN RSA PRIVATE KEY-----\n{pkcs1}\n-----END RSA PRIVATE KEY-----\n"
+    );
+    let path = azure.file("client.pem", &pem);
+    let vault = builder(&azure.environment(&[]))
+        .credential(AzureCredential::client_certificate(TENANT, CLIENT, path))
+        .build()
+        .unwrap();
+    assert_eq!(variable(&vault, "colour").await, blue());
 }
 
 #[tokio::test]

@@ -235,6 +235,72 @@ async fn nothing_that_gives_a_token_is_a_list_of_what_was_tried() {
 }
 
 #[tokio::test]
+async fn an_authority_that_is_busy_is_asked_again_and_in_the_end_an_outage() {
+    let azure = azure();
+    let busy = |status| Reply::json(status, &serde_json::json!({"error": "MARKER"}));
+    azure.authority.answer_first([busy(503), busy(500)]);
+    assert_eq!(variable(&reader(&azure), "colour").await, blue());
+    assert_eq!(azure.authority.requests().len(), 3);
+
+    azure.authority.answer_first(vec![busy(503); 4]);
+    let expected = "Unavailable: no token by client secret: login.microsoftonline.com is not able \
+                    to answer (HTTP 503)";
+    assert_eq!(
+        variable(&reader(&azure), "colour").await,
+        Err(expected.to_owned())
+    );
+    assert_eq!(azure.authority.requests().len(), 7);
+
+    azure
+        .authority
+        .answer_first([busy(429).with("Retry-After", "3600")]);
+    let expected = "Unavailable: no token by client secret: login.microsoftonline.com throttles \
+                    its clients, and asks to wait 3600 s";
+    assert_eq!(
+        variable(&reader(&azure), "colour").await,
+        Err(expected.to_owned())
+    );
+    assert_eq!(azure.authority.requests().len(), 8);
+}
+
+/// Microsoft's library for Rust panics at it.
+#[tokio::test]
+async fn a_token_whose_end_no_clock_can_tell_is_an_error() {
+    let azure = azure();
+    for life in [i64::MAX, i64::MIN] {
+        let token = serde_json::json!({
+            "token_type": "Bearer", "access_token": "MARKER", "expires_in": life,
+            "ext_expires_in": life,
+        });
+        azure.authority.answer_first([Reply::json(200, &token)]);
+        let message = variable(&reader(&azure), "colour").await.unwrap_err();
+        assert_eq!(
+            message,
+            "Unavailable: no token by client secret: the answer of login.microsoftonline.com is \
+             not one of a token authority: check AZURE_AUTHORITY_HOST, and whether a proxy stands \
+             before it"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_login_with_a_users_password_is_not_offered() {
+    let azure = azure();
+    let variables = [
+        ("AZURE_TENANT_ID", TENANT),
+        ("AZURE_CLIENT_ID", CLIENT),
+        ("AZURE_USERNAME", "ann"),
+        ("AZURE_PASSWORD", "MARKER"),
+    ];
+    assert_eq!(
+        refusal_in(&azure, &variables).await,
+        "Configuration: no token by environment: a login with AZURE_USERNAME and AZURE_PASSWORD is \
+         not offered, and deprecated: use a service principal"
+    );
+    assert_eq!(azure.authority.requests().len(), 0);
+}
+
+#[tokio::test]
 async fn a_refused_login_is_not_repeated_for_a_while() {
     let azure = azure();
     let vault = builder(&azure.environment(&[]))

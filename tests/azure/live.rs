@@ -7,8 +7,11 @@ use reqwest::{Certificate, Method, Proxy};
 use serde_json::{Value, json};
 
 use crate::{
-    side_by_side::{Question, Variables, assert_same},
-    support::key_vault::{Azure, VAULT},
+    settings::CLASS,
+    support::{
+        key_vault::{Azure, VAULT},
+        side_by_side::{Question, Variables, assert_same, settings},
+    },
 };
 
 /// Variables that a live run takes from the process.
@@ -137,7 +140,7 @@ async fn the_same_answers_as_airflow_from_any_vault() {
         for id in [
             "uri", "my_own", "my-own", "umlaut", "off", "deleted", "absent", "a.b",
         ] {
-            questions.push((kind, id, None));
+            questions.push((kind, id.to_owned(), None));
         }
     }
     let kwargs = json!({
@@ -145,19 +148,7 @@ async fn the_same_answers_as_airflow_from_any_vault() {
         "variables_prefix": format!("{run}_variables"), "config_prefix": format!("{run}-config-"),
     });
     let mut variables = owner.variables.clone();
-    for (name, value) in [
-        (
-            "AIRFLOW__SECRETS__BACKEND",
-            "airflow.providers.microsoft.azure.secrets.key_vault.AzureKeyVaultBackend",
-        ),
-        ("AIRFLOW__SECRETS__BACKEND_KWARGS", &kwargs.to_string()),
-        (
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
-            "sqlite:////nowhere/airflow.db",
-        ),
-    ] {
-        variables.insert(name.to_owned(), value.to_owned());
-    }
+    variables.extend(settings(CLASS, &kwargs, &[]));
     // Four of each kind are there.
     assert_eq!(assert_same(&variables, &questions).await, 12);
 

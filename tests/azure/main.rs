@@ -14,14 +14,18 @@
 
 #[path = "../support"]
 mod support {
+    pub(crate) mod example;
     pub(crate) mod https;
     pub(crate) mod key_vault;
+    pub(crate) mod log;
     #[allow(dead_code)] // Servers of other tests start processes.
     pub(crate) mod process;
+    pub(crate) mod side_by_side;
     pub(crate) mod token_authority;
 }
 
 mod credentials;
+mod example_run;
 mod faults;
 mod live;
 mod reads;

@@ -1,46 +1,19 @@
 //! No secret in `Debug`, errors or logs, whatever happens.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use airflow_secrets::{SecretsBackend, backends::azure::AzureCredential};
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
     builder,
     support::{
         https::Reply,
         key_vault::{Azure, error},
+        log::Log,
         token_authority::{
             CLIENT, CLIENT_SECRET, EXPIRED_SECRET, IDENTITY_HEADER, TENANT, certificate,
         },
     },
     variable,
 };
-
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 /// The secrets that are sent, the vault's values and every text of an answer hold it.
 const MARKER: &str = "MARKER";
@@ -98,7 +71,7 @@ async fn debug_errors_and_logs_hold_no_secret() {
         let answer = vault.get_variable("x", None).await;
         shown += &format!("{answer:?} {vault:?}");
     }
-    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let logged = log.text();
     let key = certificate(true);
     let key = key.lines().rev().nth(3).unwrap();
     for (name, text) in [("shown", &shown), ("logged", &logged)] {

@@ -8,14 +8,14 @@ use crate::support::{
     token_authority::{CLIENT, CLIENT_SECRET, TENANT},
 };
 
+pub(crate) const CLASS: &str =
+    "airflow.providers.microsoft.azure.secrets.key_vault.AzureKeyVaultBackend";
+
 fn environment(azure: &Azure, kwargs: &Value, variables: &[(&str, &str)]) -> Environment {
     let kwargs = kwargs.to_string();
     let settings = [
         ("AIRFLOW_HOME", "/nowhere"),
-        (
-            "AIRFLOW__SECRETS__BACKEND",
-            "airflow.providers.microsoft.azure.secrets.key_vault.AzureKeyVaultBackend",
-        ),
+        ("AIRFLOW__SECRETS__BACKEND", CLASS),
         ("AIRFLOW__SECRETS__BACKEND_KWARGS", &kwargs),
     ];
     azure.environment(&[&settings[..], variables].concat())

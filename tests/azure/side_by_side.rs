@@ -1,32 +1,20 @@
 //! The same questions to the real Airflow and to our resolver, in the same environment, with the
 //! same vault and token authority under their real names.
 
-use std::{
-    collections::BTreeMap,
-    io::Write as _,
-    process::{Command, Stdio},
-};
-
-use airflow_secrets::{Connection, Environment, Error, Resolved, Resolver, Secret};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
     credentials,
+    settings::CLASS,
     support::{
         key_vault::{Azure, VAULT},
-        process::tool,
+        side_by_side::{Question, Variables, airflow, assert_same, settings, try_ours},
         token_authority::{
             CLIENT, CLIENT_SECRET, IDENTITY_HEADER, SUBJECT, TENANT, USER_ASSIGNED, certificate,
             federated_token, now, users_token,
         },
     },
 };
-
-pub(crate) type Variables = BTreeMap<String, String>;
-
-/// One question: its kind, its id, and the team that asks.
-pub(crate) type Question = (&'static str, &'static str, Option<&'static str>);
 
 /// What secrets hold, each under a name of its own.
 const VALUES: &[(&str, &str)] = &[
@@ -44,128 +32,38 @@ const VALUES: &[(&str, &str)] = &[
 ];
 
 fn environment(azure: &Azure, kwargs: &Value, variables: &[(&str, &str)]) -> Variables {
-    let mut all = azure.reach();
     let mut kwargs = kwargs.clone();
     if kwargs["vault_url"].is_null() {
         kwargs["vault_url"] = VAULT.into();
     }
-    let backend = "airflow.providers.microsoft.azure.secrets.key_vault.AzureKeyVaultBackend";
-    let kwargs = kwargs.to_string();
     let common = [
-        ("AIRFLOW__SECRETS__BACKEND", backend),
-        ("AIRFLOW__SECRETS__BACKEND_KWARGS", &kwargs),
-        (
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
-            "sqlite:////nowhere/airflow.db",
-        ),
         ("AIRFLOW_CONN_ABSENT", "http://from-the-environment"),
         ("AIRFLOW_VAR_ABSENT", "from the environment"),
         ("AIRFLOW_VAR_DENIED", "from the environment"),
         ("AIRFLOW_VAR_TEXT", "hidden by the vault"),
         ("no_proxy", "127.0.0.1"),
     ];
-    for (name, value) in common.iter().chain(variables) {
-        all.insert((*name).to_owned(), (*value).to_owned());
-    }
+    let mut all = azure.reach();
+    all.extend(settings(CLASS, &kwargs, &[&common, variables].concat()));
     all
-}
-
-fn airflow(variables: &Variables, questions: &[impl Serialize]) -> Vec<Value> {
-    let home = tempfile::tempdir().unwrap();
-    let script = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/conformance/azure_answers.py"
-    );
-    let mut child = Command::new(tool("airflow3/bin/python"))
-        .arg(script)
-        .env_clear()
-        .env("AIRFLOW_HOME", home.path())
-        .envs(variables)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let lines = questions
-        .iter()
-        .map(|question| json!(question).to_string() + "\n");
-    let lines = lines.collect::<String>();
-    let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    let answers = stdout
-        .lines()
-        .filter_map(|line| line.strip_prefix("answer:"));
-    let answers = answers.map(|line| serde_json::from_str(line).unwrap());
-    let answers = answers.collect::<Vec<_>>();
-    assert_eq!(answers.len(), questions.len(), "{stdout}");
-    answers
-}
-
-pub(crate) async fn ours(variables: &Variables, questions: &[Question]) -> Vec<Value> {
-    let home = tempfile::tempdir().unwrap();
-    let home = ("AIRFLOW_HOME".to_owned(), home.path().display().to_string());
-    let environment = variables.clone().into_iter().chain([home]);
-    let environment = environment.collect::<Environment>();
-    // What Airflow's class refuses at each lookup is an error at the start here.
-    let Ok(resolver) = Resolver::from_environment(environment).build().await else {
-        return vec![Value::Null; questions.len()];
-    };
-    let mut answers = Vec::new();
-    for (kind, id, team) in questions {
-        let resolver = match team {
-            Some(team) => resolver.clone().for_team(team).unwrap(),
-            None => resolver.clone(),
-        };
-        answers.push(match *kind {
-            "connection" => connection(resolver.get_connection(id).await),
-            "variable" => text(resolver.get_variable(id).await),
-            _ => text(resolver.get_config(id).await),
-        });
-    }
-    answers
-}
-
-fn text(answer: Result<Resolved<Secret>, Error>) -> Value {
-    answer.map_or(Value::Null, |secret| secret.expose().into())
-}
-
-fn connection(answer: Result<Resolved<Connection>, Error>) -> Value {
-    let secret = |secret: Option<&Secret>| secret.map(|secret| secret.expose().to_owned());
-    answer.map_or(Value::Null, |found| {
-        json!({
-            "conn_type": found.conn_type(), "description": found.description(),
-            "host": found.host(), "login": found.login(), "password": secret(found.password()),
-            "schema": found.schema(), "port": found.port(), "extra": secret(found.extra()),
-            "uri": found.get_uri().expose(),
-        })
-    })
-}
-
-/// Asserts that the answers are the same; gives how many there are.
-pub(crate) async fn assert_same(variables: &Variables, questions: &[Question]) -> usize {
-    let theirs = airflow(variables, questions);
-    let ours = ours(variables, questions).await;
-    for ((question, theirs), ours) in questions.iter().zip(&theirs).zip(&ours) {
-        assert_eq!(ours, theirs, "{question:?}");
-    }
-    theirs.iter().filter(|answer| !answer.is_null()).count()
 }
 
 fn fill(azure: &Azure, prefixes: [&str; 3]) -> Vec<Question> {
     let mut questions = Vec::new();
     for (name, value) in VALUES {
-        for (kind, prefix) in ["connection", "variable", "config"].iter().zip(prefixes) {
+        for (kind, prefix) in ["connection", "variable", "config"]
+            .into_iter()
+            .zip(prefixes)
+        {
             azure.vault.put(&format!("{prefix}{name}"), value);
-            questions.push((*kind, *name, None));
+            questions.push((kind, (*name).to_owned(), None));
         }
     }
     for kind in ["connection", "variable", "config"] {
         for id in [
             "absent", "my_pg", "MY_PG", "a b", "größe", "a/b", "../text", "denied", "off",
         ] {
-            questions.push((kind, id, None));
+            questions.push((kind, id.to_owned(), None));
         }
     }
     questions
@@ -236,10 +134,10 @@ async fn teams() {
         "absent",
     ] {
         for team in [None, Some("red_team"), Some("blue_team")] {
-            questions.push(("connection", id, team));
-            questions.push(("variable", id, team));
+            questions.push(("connection", id.to_owned(), team));
+            questions.push(("variable", id.to_owned(), team));
         }
-        questions.push(("config", id, None));
+        questions.push(("config", id.to_owned(), None));
     }
     let multi_team = [
         &Azure::principal()[..],
@@ -333,13 +231,17 @@ async fn credentials() {
     let mut answers = Vec::new();
     for (kwargs, variables, _) in cases {
         let environment = environment(&azure, kwargs, variables);
-        answers.push(ours(&environment, &[("variable", "colour", None)]).await);
+        // What Airflow's class refuses at each lookup is an error at the start here.
+        let ours = try_ours(&environment, &[("variable", "colour".to_owned(), None)]).await;
+        answers.push(ours.unwrap_or_else(|_| vec![Value::Null]));
         let kwargs = &environment["AIRFLOW__SECRETS__BACKEND_KWARGS"];
         let kwargs = serde_json::from_str::<Value>(kwargs).unwrap();
         let keys = ["colour"];
-        questions.push(json!({"environment": environment, "kwargs": kwargs, "keys": keys}));
+        questions.push(json!({
+            "class": CLASS, "kwargs": kwargs, "environment": environment, "keys": keys,
+        }));
     }
-    let theirs = airflow(&BTreeMap::new(), &questions);
+    let theirs = airflow(&Variables::new(), &questions);
     for (((case, theirs), ours), question) in cases.iter().zip(theirs).zip(answers).zip(&questions)
     {
         assert_eq!(json!(ours), theirs, "{question}");

@@ -1,15 +1,16 @@
 //! Faults, and what is made of them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use airflow_secrets::backends::gcp::CloudSecretManagerBackend;
 
 use crate::{
     SecretsBackend, outcome, secret_manager,
     support::{
-        authority,
         google::{payload, payload_with_sum, refusal},
-        process::{Process, free_port, tool, until},
+        https,
+        log::Log,
+        process::free_port,
         served::Served,
         wire::{Answer, Queued},
     },
@@ -66,13 +67,14 @@ async fn after_three_repeats_it_is_an_outage() {
     }
 }
 
-#[tokio::test]
+/// The time that is waited is that of Tokio's clock, which jumps ahead where all wait.
+#[tokio::test(start_paused = true)]
 async fn a_wait_that_google_asks_for_is_kept_where_there_is_time_for_it() {
     let busy = || refusal(429, "RESOURCE_EXHAUSTED", "");
-    let server = Queued::with([busy().header("retry-after", "1"), payload("v")]).await;
-    let start = std::time::Instant::now();
+    let server = Queued::with([busy().header("retry-after", "5"), payload("v")]).await;
+    let start = tokio::time::Instant::now();
     assert_eq!(variable(&backend(&server), "x").await, Ok("v".into()));
-    assert!(start.elapsed() >= Duration::from_secs(1));
+    assert!(start.elapsed() >= Duration::from_secs(5));
 
     let server = Queued::with([busy().header("retry-after", "3600"), payload("v")]).await;
     let outcome = variable(&backend(&server), "x").await.unwrap_err();
@@ -213,28 +215,13 @@ async fn a_server_that_says_nothing_is_an_outage() {
     assert!(failure.native_key().is_some());
 }
 
-/// Serves TLS: port, certificate and key are its arguments.
-const TLS_SERVER: &str = "\
-import http.server, ssl, sys
-server = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.BaseHTTPRequestHandler)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[2], sys.argv[3])
-server.socket = context.wrap_socket(server.socket, server_side=True)
-server.serve_forever()";
-
 #[tokio::test]
 async fn a_server_that_no_authority_vouches_for_is_not_trusted() {
     let folder = tempfile::tempdir().unwrap();
-    let files = authority::authority().issue("server", folder.path());
-    let port = free_port().to_string();
-    let files = [&files.certificate, &files.key].map(|file| file.to_str().unwrap().to_owned());
-    let arguments = ["-c", TLS_SERVER, &port, &files[0], &files[1]];
-    let _server = Process::start(&tool("drongo/bin/python"), &arguments, folder.path());
-    let address = format!("127.0.0.1:{port}");
-    until("a TLS server", || async {
-        tokio::net::TcpStream::connect(&address).await.is_ok()
-    })
-    .await;
+    let nobody_asks = |request: &https::Request| -> https::Reply { panic!("{request:?}") };
+    let ca = folder.path().join("ca.pem");
+    let server = https::serve(&["127.0.0.1"], &ca, Arc::new(nobody_asks));
+    let address = server.address;
     let backend = secret_manager(&format!("https://{address}"));
     let outcome = variable(&backend.build().unwrap(), "x").await.unwrap_err();
     let expected = "Unavailable: no trust between us and Secret Manager (invalid peer certificate: \
@@ -244,7 +231,7 @@ async fn a_server_that_no_authority_vouches_for_is_not_trusted() {
 
 #[tokio::test]
 async fn a_permission_that_is_denied_is_logged_once_for_each_name() {
-    let log = crate::secrets_stay_secret::Log::default();
+    let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)
         .with_writer(log.clone())

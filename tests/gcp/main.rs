@@ -13,18 +13,25 @@
 #[allow(dead_code)]
 #[path = "../support"]
 mod support {
-    pub(crate) mod authority;
     pub(crate) mod drongo;
+    pub(crate) mod example;
     pub(crate) mod google;
+    pub(crate) mod google_services;
+    pub(crate) mod https;
+    pub(crate) mod log;
     pub(crate) mod process;
     pub(crate) mod served;
+    pub(crate) mod side_by_side;
     pub(crate) mod wire;
 }
 
 mod conformance;
 mod credentials;
+mod example_run;
 mod faults;
+mod impersonation;
 mod reads;
+mod real_names;
 mod secrets_stay_secret;
 mod settings;
 mod side_by_side;

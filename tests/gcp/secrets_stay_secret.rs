@@ -1,53 +1,20 @@
 //! No secret in `Debug`, errors or logs, whatever happens.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use airflow_secrets::{
     SecretsBackend,
     backends::gcp::{CloudSecretManagerBackend, GcpCredentials},
 };
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
     support::{
         google::{key_file, payload, private_key, refusal, token},
+        log::Log,
         served::Served,
         wire::{Answer, Queued},
     },
     variable,
 };
-
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 /// Every answer below holds it, and so does every secret that goes out.
 const MARKER: &str = "MARKER-7f3a";

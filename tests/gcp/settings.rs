@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use crate::{
     Environment,
     support::{
-        google::{key_file, payload, private_key, verified_claims},
+        google::{key_file, payload, private_key},
         served::Served,
     },
 };
 
-const CLASS: &str =
+pub(crate) const CLASS: &str =
     "airflow.providers.google.cloud.secrets.secret_manager.CloudSecretManagerBackend";
 
 /// What Airflow's settings would be made to, or the error.
@@ -222,6 +222,17 @@ async fn each_bad_file_has_its_own_message() {
             "has no \"type\"; known are",
         ),
         (
+            json!({"gcp_credential_config_file": {"type": "gdch_service_account"}}),
+            "gcp_credential_config_file",
+            "is of type \"gdch_service_account\"; known are service_account, authorized_user,",
+        ),
+        (
+            json!({"gcp_credential_config_file": {"type": "impersonated_service_account",
+                "service_account_impersonation_url": "u"}}),
+            "gcp_credential_config_file",
+            "lacks the object \"source_credentials\"",
+        ),
+        (
             json!({"gcp_credential_config_file": {"type": "external_account", "audience": "a",
                 "subject_token_type": "t", "token_url": "u"}}),
             "gcp_credential_config_file",
@@ -229,6 +240,50 @@ async fn each_bad_file_has_its_own_message() {
         ),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn each_bad_default_file_is_named_with_what_leads_to_it() {
+    let home = tempfile::tempdir().unwrap();
+    let gcloud = home.path().join(".config/gcloud");
+    std::fs::create_dir_all(&gcloud).unwrap();
+    let home = home.path().display().to_string();
+    let named = format!("{home}/named.json");
+    let of_gcloud = format!("{home}/.config/gcloud/application_default_credentials.json");
+    let broken = with(|key| key["private_key"] = "MARKER".into());
+    for (content, why) in [
+        ("MARKER".to_owned(), "is not JSON (line 1, column 1)"),
+        ("[\"MARKER\"]".to_owned(), "is JSON, but no object"),
+        (broken.to_string(), "has a \"private_key\" that is broken"),
+        (
+            r#"{"type": "authorized_user", "client_secret": "MARKER"}"#.to_owned(),
+            "lacks the text \"client_id\"",
+        ),
+        (
+            r#"{"type": "key"}"#.to_owned(),
+            "is of type \"key\"; known are",
+        ),
+    ] {
+        for (path, variable, what) in [
+            (
+                &named,
+                ("GOOGLE_APPLICATION_CREDENTIALS", &named),
+                "GOOGLE_APPLICATION_CREDENTIALS (the environment)",
+            ),
+            (
+                &of_gcloud,
+                ("HOME", &home),
+                "Application Default Credentials (gcloud's file)",
+            ),
+        ] {
+            std::fs::write(path, &content).unwrap();
+            let project = json!({"project_id": "p"});
+            let error = refusal(project, &[(variable.0, variable.1)]).await;
+            let expected = format!("{what}: {path} {why}");
+            assert!(error.starts_with(&expected), "{error}");
+            assert!(!error.contains("MARKER"), "{error}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -325,29 +380,6 @@ async fn a_key_may_be_pasted_into_a_variable_as_its_text() {
     let environment = environment.into_iter().collect::<Environment>();
     let built = Resolver::from_environment(environment).build().await;
     assert!(built.is_ok(), "{:?}", built.err());
-}
-
-#[tokio::test]
-async fn scopes_may_be_a_text_with_commas() {
-    let server = Served::by(|_| payload("v")).await;
-    for scopes in [&["one", "two"][..], &["one"]] {
-        let backend = CloudSecretManagerBackend::builder()
-            .endpoint(&server.url)
-            .credentials(GcpCredentials::key(key_file().to_string()))
-            .scopes(scopes.iter().copied());
-        crate::variable(&backend.build().unwrap(), "x")
-            .await
-            .unwrap();
-    }
-    let scopes = server.seen.all();
-    let scopes = scopes
-        .iter()
-        .map(|request| verified_claims(request)["scope"].clone());
-    assert_eq!(scopes.collect::<Vec<_>>(), ["one two", "one"]);
-    for scopes in [json!("one, two"), json!(["one", "two"])] {
-        let kwargs = json!({"gcp_keyfile_dict": key_file(), "gcp_scopes": scopes});
-        assert!(resolver(kwargs, &[]).await.is_ok());
-    }
 }
 
 #[tokio::test]

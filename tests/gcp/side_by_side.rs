@@ -1,32 +1,17 @@
 //! The same questions to the real Airflow and to our resolver, in the same environment, with the
 //! same server.
 
-use std::{
-    collections::BTreeMap,
-    io::Write as _,
-    process::{Command, Stdio},
-};
-
-use airflow_secrets::{Connection, Error, Resolved, Resolver, Secret};
 use serde_json::{Value, json};
 
 use crate::{
-    Environment,
+    settings::CLASS,
     support::{
         drongo::Drongo,
         google::{key_file, payload, refusal},
-        process::tool,
         served::Served,
+        side_by_side::{Question, Variables, assert_same, settings},
     },
 };
-
-const SCRIPT: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/conformance/gcp_lookups.py"
-);
-
-type Variables = BTreeMap<&'static str, String>;
-type Question = (&'static str, String, Option<&'static str>);
 
 /// Texts as they may stand in a secret.
 const CONNECTIONS: &[&str] = &[
@@ -52,112 +37,22 @@ const VALUES: &[&str] = &[
 ];
 
 fn environment(host: &str, kwargs: Value) -> Variables {
-    BTreeMap::from([
-        (
-            "AIRFLOW__SECRETS__BACKEND",
-            "airflow.providers.google.cloud.secrets.secret_manager.CloudSecretManagerBackend"
-                .into(),
-        ),
-        ("AIRFLOW__SECRETS__BACKEND_KWARGS", kwargs.to_string()),
-        (
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
-            "sqlite:////nowhere/airflow.db".into(),
-        ),
-        ("SECRET_MANAGER_EMULATOR_HOST", host.into()),
-        ("AIRFLOW_CONN_DENIED", "http://from-the-environment".into()),
-        ("AIRFLOW_VAR_DENIED", "from the environment".into()),
-        ("AIRFLOW_VAR_DISABLED", "from the environment".into()),
-        ("AIRFLOW_VAR_INVALID", "from the environment".into()),
-        ("AIRFLOW_VAR_BYTES", "from the environment".into()),
-        ("AIRFLOW_VAR_UNKNOWN", "from the environment".into()),
-        ("AIRFLOW_VAR_A.B", "from the environment".into()),
-        ("AIRFLOW_VAR_VALUE_0", "hidden by Google".into()),
-        ("NO_PROXY", "127.0.0.1".into()),
-    ])
+    let more = [
+        ("SECRET_MANAGER_EMULATOR_HOST", host),
+        ("AIRFLOW_CONN_DENIED", "http://from-the-environment"),
+        ("AIRFLOW_VAR_DENIED", "from the environment"),
+        ("AIRFLOW_VAR_DISABLED", "from the environment"),
+        ("AIRFLOW_VAR_INVALID", "from the environment"),
+        ("AIRFLOW_VAR_BYTES", "from the environment"),
+        ("AIRFLOW_VAR_UNKNOWN", "from the environment"),
+        ("AIRFLOW_VAR_A.B", "from the environment"),
+        ("AIRFLOW_VAR_VALUE_0", "hidden by Google"),
+        ("NO_PROXY", "127.0.0.1"),
+    ];
+    settings(CLASS, &kwargs, &more)
 }
 
-fn airflow(variables: &Variables, questions: &[Question]) -> Vec<Value> {
-    let home = tempfile::tempdir().unwrap();
-    let mut child = Command::new(tool("airflow3/bin/python"))
-        .arg(SCRIPT)
-        .env_clear()
-        .env("AIRFLOW_HOME", home.path())
-        .env("PATH", std::env::var("PATH").unwrap())
-        .envs(variables)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let lines = questions
-        .iter()
-        .map(|question| json!(question).to_string() + "\n");
-    let lines = lines.collect::<String>();
-    let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    let answers = stdout
-        .lines()
-        .filter_map(|line| line.strip_prefix("answer:"));
-    let answers = answers.map(|line| serde_json::from_str(line).unwrap());
-    let answers = answers.collect::<Vec<_>>();
-    assert_eq!(answers.len(), questions.len(), "{stdout}");
-    answers
-}
-
-async fn ours(variables: &Variables, questions: &[Question]) -> Vec<Value> {
-    let home = tempfile::tempdir().unwrap();
-    let environment = variables.clone().into_iter();
-    let environment = environment.chain([("AIRFLOW_HOME", home.path().display().to_string())]);
-    let environment = environment.collect::<Environment>();
-    let resolver = Resolver::from_environment(environment)
-        .build()
-        .await
-        .unwrap();
-    let mut answers = Vec::new();
-    for (kind, id, team) in questions {
-        let resolver = match team {
-            Some(team) => resolver.clone().for_team(team).unwrap(),
-            None => resolver.clone(),
-        };
-        answers.push(match *kind {
-            "connection" => connection(resolver.get_connection(id).await),
-            "variable" => text(resolver.get_variable(id).await),
-            _ => text(resolver.get_config(id).await),
-        });
-    }
-    answers
-}
-
-fn text(answer: Result<Resolved<Secret>, Error>) -> Value {
-    answer.map_or(Value::Null, |secret| secret.expose().into())
-}
-
-fn connection(answer: Result<Resolved<Connection>, Error>) -> Value {
-    let secret = |secret: Option<&Secret>| secret.map(|secret| secret.expose().to_owned());
-    answer.map_or(Value::Null, |found| {
-        json!({
-            "conn_type": found.conn_type(), "description": found.description(),
-            "host": found.host(), "login": found.login(), "password": secret(found.password()),
-            "schema": found.schema(), "port": found.port(), "extra": secret(found.extra()),
-            "uri": found.get_uri().expose(),
-        })
-    })
-}
-
-/// How many of the questions had an answer, which is the same for both.
-async fn assert_same(variables: &Variables, questions: &[Question]) -> usize {
-    let theirs = airflow(variables, questions);
-    let ours = ours(variables, questions).await;
-    for ((question, theirs), ours) in questions.iter().zip(&theirs).zip(&ours) {
-        assert_eq!(ours, theirs, "{question:?}");
-    }
-    theirs.iter().filter(|answer| !answer.is_null()).count()
-}
-
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn values_ids_and_teams_in_drongo() {
     let drongo = Drongo::start().await;
     let mut questions: Vec<Question> = Vec::new();
@@ -204,7 +99,7 @@ async fn values_ids_and_teams_in_drongo() {
     let mut variables = environment(&drongo.host, json!({"gcp_keyfile_dict": key_file()}));
     assert_eq!(assert_same(&variables, &questions).await, 32);
 
-    variables.insert("AIRFLOW__CORE__MULTI_TEAM", "True".into());
+    variables.insert("AIRFLOW__CORE__MULTI_TEAM".into(), "True".into());
     for kind in ["connection", "variable"] {
         for id in ["x", "red--x", "y--z", "absent"] {
             for team in [None, Some("red"), Some("blue"), Some("y")] {
@@ -215,7 +110,7 @@ async fn values_ids_and_teams_in_drongo() {
     assert!(assert_same(&variables, &questions).await > 30);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn empty_prefixes_separators_and_null() {
     let drongo = Drongo::start().await;
     for name in ["-x", "x", "red--x", "-red--x", "p_x", "p_red--x"] {
@@ -235,11 +130,11 @@ async fn empty_prefixes_separators_and_null() {
     drongo.put("given", "_x", "http://empty").await;
     drongo.put("given", "_red--x", "http://red").await;
     let mut variables = environment(&drongo.host, kwargs);
-    variables.insert("AIRFLOW__CORE__MULTI_TEAM", "True".into());
+    variables.insert("AIRFLOW__CORE__MULTI_TEAM".into(), "True".into());
     assert_eq!(assert_same(&variables, &questions).await, 4);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn refusals_fall_through_to_the_environment() {
     let server = Served::by(|request| {
         let name = request.path.split("/secrets/airflow-").nth(1).unwrap();

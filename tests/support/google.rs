@@ -71,16 +71,23 @@ pub(crate) fn bearer(request: &Request) -> String {
 
 /// A version's payload as Secret Manager's REST reference has it, with its CRC-32C.
 pub(crate) fn payload(bytes: impl AsRef<[u8]>) -> Answer {
-    let sum = crc32c(bytes.as_ref());
-    payload_with_sum(bytes, sum)
+    Answer::new(200, version(bytes).to_string())
 }
 
 pub(crate) fn payload_with_sum(bytes: impl AsRef<[u8]>, sum: u32) -> Answer {
+    Answer::new(200, version_with_sum(bytes, sum).to_string())
+}
+
+pub(crate) fn version(bytes: impl AsRef<[u8]>) -> Value {
+    let sum = crc32c(bytes.as_ref());
+    version_with_sum(bytes, sum)
+}
+
+fn version_with_sum(bytes: impl AsRef<[u8]>, sum: u32) -> Value {
     // An int64 is a text in JSON.
     let payload =
         json!({"data": BASE64_STANDARD.encode(bytes.as_ref()), "dataCrc32c": sum.to_string()});
-    let version = json!({"name": "projects/1/secrets/x/versions/1", "payload": payload});
-    Answer::new(200, version.to_string())
+    json!({"name": "projects/1/secrets/x/versions/1", "payload": payload})
 }
 
 /// CRC-32C by its definition (RFC 3720, appendix B.4), bit by bit.

@@ -1,4 +1,4 @@
-//! What goes over the wire: a proxy that counts requests, and a server with queued answers.
+//! What goes over the wire: a proxy that counts requests, and small servers.
 
 use std::{
     collections::VecDeque,
@@ -121,12 +121,12 @@ async fn pass_on(client: TcpStream, upstream: String, seen: Seen) {
 
 /// Cuts a stream into requests.
 #[derive(Default)]
-pub(crate) struct Reader {
+struct Reader {
     buffer: Vec<u8>,
 }
 
 impl Reader {
-    pub(crate) async fn next(
+    async fn next(
         &mut self,
         stream: &mut (impl AsyncReadExt + Unpin),
     ) -> Option<(Request, Vec<u8>)> {
@@ -223,34 +223,41 @@ impl Answer {
 pub(crate) struct Queued {
     pub(crate) url: String,
     pub(crate) seen: Seen,
-    answers: Arc<Mutex<VecDeque<Answer>>>,
 }
 
 impl Queued {
     pub(crate) async fn with(answers: impl IntoIterator<Item = Answer>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self {
-            url: format!("http://{}", listener.local_addr().unwrap()),
-            seen: Seen::default(),
-            answers: Arc::new(Mutex::new(answers.into_iter().collect())),
-        };
-        let (seen, answers) = (server.seen.clone(), Arc::clone(&server.answers));
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(answer(client, seen.clone(), Arc::clone(&answers)));
-            }
-        });
-        server
+        let answers = Mutex::new(answers.into_iter().collect::<VecDeque<_>>());
+        let (url, seen) = serve(move |_| {
+            let answer = answers.lock().unwrap().pop_front();
+            answer.unwrap_or_else(|| Answer::new(404, r#"{"errors":[]}"#))
+        })
+        .await;
+        Self { url, seen }
     }
 }
 
-async fn answer(mut client: TcpStream, seen: Seen, answers: Arc<Mutex<VecDeque<Answer>>>) {
+/// Serves what `answer` gives; its URL, and what it has seen.
+pub(crate) async fn serve(
+    answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+) -> (String, Seen) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let seen = Seen::default();
+    let (noted, answer) = (seen.clone(), Arc::new(answer));
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(converse(client, noted.clone(), Arc::clone(&answer)));
+        }
+    });
+    (url, seen)
+}
+
+async fn converse(mut client: TcpStream, seen: Seen, answer: Arc<impl Fn(&Request) -> Answer>) {
     let mut reader = Reader::default();
     while let Some((request, _)) = reader.next(&mut client).await {
-        seen.push(request);
-        let answer = answers.lock().unwrap().pop_front();
-        let answer = answer.unwrap_or_else(|| Answer::new(404, r#"{"errors":[]}"#));
-        let text = answer.text();
+        seen.push(request.clone());
+        let text = answer(&request).text();
         if client.write_all(text.as_bytes()).await.is_err() {
             return;
         }

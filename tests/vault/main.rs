@@ -12,9 +12,12 @@
 #[path = "../support"]
 mod support {
     pub(crate) mod authority;
+    pub(crate) mod log;
     pub(crate) mod login_servers;
     pub(crate) mod openbao;
     pub(crate) mod process;
+    #[allow(dead_code)] // Of other backends, settings may be refused.
+    pub(crate) mod side_by_side;
     pub(crate) mod wire;
 }
 

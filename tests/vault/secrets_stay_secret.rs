@@ -1,40 +1,15 @@
 //! No secret in `Debug`, errors or logs, whatever happens.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use airflow_secrets::{SecretsBackend, backends::vault::Login};
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
-    support::wire::{Answer, Queued},
+    support::{
+        log::Log,
+        wire::{Answer, Queued},
+    },
     variable, vault,
 };
-
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 /// Every answer below holds it, and so does every secret that goes out.
 const MARKER: &str = "MARKER-7f3a";
@@ -90,7 +65,7 @@ async fn debug_errors_and_logs_hold_no_secret() {
         shown += &format!("{:?}", vault.get_variable("x", None).await);
         shown += &format!("{vault:?}");
     }
-    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let logged = log.text();
     assert!(!shown.contains(MARKER), "{shown}");
     assert!(!logged.contains(MARKER), "{logged}");
     assert!(

@@ -1,16 +1,12 @@
 //! The same questions to the real Airflow and to our resolver, in the same environment, with the
 //! same server.
 
-use std::{
-    collections::BTreeMap,
-    io::Write as _,
-    process::{Command, Stdio},
-};
-
-use airflow_secrets::{Connection, Environment, Error, Resolved, Resolver, Secret};
 use serde_json::{Value, json};
 
-use crate::support::{openbao::OpenBao, process::tool};
+use crate::support::{
+    openbao::OpenBao,
+    side_by_side::{Question, Variables, airflow, assert_same, ours, settings},
+};
 
 /// Ids that are asked as they are, and how they go over the wire.
 const IDS: &[(&str, &str)] = &[
@@ -39,11 +35,6 @@ const REFUSED: &[&str] = &[
     "./plain",
     "a/./b/c",
 ];
-
-pub(crate) type Variables = BTreeMap<String, String>;
-
-/// One question: its kind, its id, and the team that asks.
-pub(crate) type Question = (&'static str, String, Option<&'static str>);
 
 /// A document for each way that a value can be.
 fn connections() -> Vec<Value> {
@@ -103,16 +94,7 @@ async fn server() -> (OpenBao, Variables) {
         "url": server.url, "auth_type": "approle", "role_id": role_id, "secret_id": secret_id,
         "mount_point": "airflow",
     });
-    let variables = [
-        (
-            "AIRFLOW__SECRETS__BACKEND",
-            "airflow.providers.hashicorp.secrets.vault.VaultBackend",
-        ),
-        ("AIRFLOW__SECRETS__BACKEND_KWARGS", &login.to_string()),
-        (
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
-            "sqlite:////nowhere/airflow.db",
-        ),
+    let more = [
         ("AIRFLOW_CONN_DENIED", "http://from-the-environment"),
         ("AIRFLOW_VAR_DENIED", "from the environment"),
         ("AIRFLOW_CONN_ABSENT", "http://from-the-environment"),
@@ -120,10 +102,8 @@ async fn server() -> (OpenBao, Variables) {
         ("AIRFLOW_VAR_PLAIN", "hidden by Vault"),
         ("no_proxy", "127.0.0.1"),
     ];
-    let variables = variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    (server, variables.collect())
+    let class = "airflow.providers.hashicorp.secrets.vault.VaultBackend";
+    (server, settings(class, &login, &more))
 }
 
 fn set_kwargs(variables: &mut Variables, more: Value) {
@@ -169,89 +149,6 @@ async fn fill(
         questions.push((kind, format!("{prefix}absent"), None));
     }
     questions
-}
-
-fn airflow(variables: &Variables, questions: &[Question]) -> Vec<Value> {
-    let home = tempfile::tempdir().unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance/vault.py");
-    let mut child = Command::new(tool("airflow3/bin/python"))
-        .arg(script)
-        .env_clear()
-        .env("AIRFLOW_HOME", home.path())
-        .env("PATH", std::env::var("PATH").unwrap())
-        .envs(variables)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let lines = questions
-        .iter()
-        .map(|question| json!(question).to_string() + "\n");
-    let lines = lines.collect::<String>();
-    let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    let answers = stdout
-        .lines()
-        .filter_map(|line| line.strip_prefix("answer:"));
-    let answers = answers
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect::<Vec<_>>();
-    assert_eq!(answers.len(), questions.len(), "{stdout}");
-    answers
-}
-
-async fn ours(variables: &Variables, questions: &[Question]) -> Vec<Value> {
-    let home = tempfile::tempdir().unwrap();
-    let home = ("AIRFLOW_HOME".to_owned(), home.path().display().to_string());
-    let environment = variables.clone().into_iter().chain([home]);
-    let environment = environment.collect::<Environment>();
-    let resolver = Resolver::from_environment(environment)
-        .build()
-        .await
-        .unwrap();
-    let mut answers = Vec::new();
-    for (kind, id, team) in questions {
-        let resolver = match team {
-            Some(team) => resolver.clone().for_team(team).unwrap(),
-            None => resolver.clone(),
-        };
-        answers.push(match *kind {
-            "connection" => connection(resolver.get_connection(id).await),
-            "variable" => text(resolver.get_variable(id).await),
-            _ => text(resolver.get_config(id).await),
-        });
-    }
-    answers
-}
-
-fn text(answer: Result<Resolved<Secret>, Error>) -> Value {
-    answer.map_or(Value::Null, |secret| secret.expose().into())
-}
-
-fn connection(answer: Result<Resolved<Connection>, Error>) -> Value {
-    let secret = |secret: Option<&Secret>| secret.map(|secret| secret.expose().to_owned());
-    answer.map_or(Value::Null, |found| {
-        json!({
-            "conn_type": found.conn_type(), "description": found.description(),
-            "host": found.host(), "login": found.login(), "password": secret(found.password()),
-            "schema": found.schema(), "port": found.port(), "extra": secret(found.extra()),
-            "uri": found.get_uri().expose(),
-        })
-    })
-}
-
-pub(crate) async fn assert_same(variables: &Variables, questions: &[Question]) -> usize {
-    let theirs = airflow(variables, questions);
-    let ours = ours(variables, questions).await;
-    for ((question, theirs), ours) in questions.iter().zip(&theirs).zip(&ours) {
-        assert_eq!(ours, theirs, "{question:?}");
-    }
-    let answered = theirs.iter().filter(|answer| !answer.is_null()).count();
-    assert!(answered > 0, "Airflow answered nothing at all");
-    answered
 }
 
 async fn put_v2(server: &OpenBao, path: &str, document: Value) {

@@ -8,11 +8,11 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    side_by_side::{Variables, assert_same},
     support::{
         authority::{Authority, Files, authority},
         openbao::OpenBao,
         process::free_port,
+        side_by_side::{Variables, assert_same},
     },
     variable, vault,
 };

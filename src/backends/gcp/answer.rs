@@ -201,8 +201,8 @@ fn not_google(http_status: u16, error: &Error) -> Trouble {
 }
 
 /// An attempt had its time.
-pub(super) fn not_in_time() -> Trouble {
-    transient("no answer from Secret Manager in time")
+pub(super) fn not_in_time(awaited: &str) -> Trouble {
+    transient(format!("no {awaited} in time"))
 }
 
 /// Nothing came back that could be read.
@@ -215,19 +215,24 @@ fn no_answer(error: &Error) -> Trouble {
         );
     }
     let cause = root_cause(error);
-    if cause.to_lowercase().contains("certificate") {
-        return lasting(
-            FailureKind::Unavailable,
-            format!(
-                "no trust between us and Secret Manager ({cause}): check the machine's authorities, \
-                 or SSL_CERT_FILE"
-            ),
-        );
+    if let Some(message) = no_trust("Secret Manager", &cause) {
+        return lasting(FailureKind::Unavailable, message);
     }
     if error.is_timeout() {
-        return not_in_time();
+        return not_in_time("answer from Secret Manager");
     }
     transient(format!("no answer from Secret Manager: {cause}"))
+}
+
+/// What to say where `cause` is a certificate of `whom`.
+fn no_trust(whom: &str, cause: &str) -> Option<String> {
+    let is_certificate = cause.to_lowercase().contains("certificate");
+    is_certificate.then(|| {
+        format!(
+            "no trust between us and {whom} ({cause}): check the machine's authorities, or \
+             SSL_CERT_FILE"
+        )
+    })
 }
 
 /// There is no token to ask with.
@@ -245,9 +250,11 @@ fn no_token(error: &Error) -> Trouble {
             ),
         );
     }
-    let cause = match status {
-        Some(status) => format!("HTTP {status}"),
-        None => root_cause(error),
+    let cause = root_cause(error);
+    let cause = match (status, no_trust("Google's token service", &cause)) {
+        (Some(status), _) => format!("HTTP {status}"),
+        (None, Some(no_trust)) => no_trust,
+        (None, None) => cause,
     };
     // Google's library has tried again already.
     lasting(

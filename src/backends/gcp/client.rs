@@ -120,7 +120,7 @@ impl Client {
         match timeout_at(end, request.send()).await {
             Ok(answer) => answer::read(answer),
             Err(_) if end == deadline => Err(Trouble::lasting(self.too_late())),
-            Err(_) => Err(answer::not_in_time()),
+            Err(_) => Err(answer::not_in_time(self.awaited())),
         }
     }
 
@@ -136,11 +136,19 @@ impl Client {
     }
 
     fn too_late(&self) -> Failure {
-        let seconds = self.settings.total_timeout.as_secs_f64();
+        let (seconds, awaited) = (self.settings.total_timeout.as_secs_f64(), self.awaited());
         Failure::new(
             FailureKind::Unavailable,
-            format!("no answer from Secret Manager within {seconds} s"),
+            format!("no {awaited} within {seconds} s"),
         )
+    }
+
+    /// What there may not be. Google's library asks for the token of an account for a minute.
+    fn awaited(&self) -> &'static str {
+        match self.settings.identity.impersonation {
+            Some(_) => "token for the impersonated account, or no answer from Secret Manager,",
+            None => "answer from Secret Manager",
+        }
     }
 
     /// The one client, made by the first who asks; the others wait for it.

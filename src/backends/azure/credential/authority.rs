@@ -68,6 +68,18 @@ impl Authority {
         self.host.trim_start_matches("https://")
     }
 
+    /// An answer that is no token.
+    pub(super) fn unreadable(&self) -> Failure {
+        Failure::new(
+            FailureKind::Unavailable,
+            format!(
+                "the answer of {} is not one of a token authority: check AZURE_AUTHORITY_HOST, \
+                 and whether a proxy stands before it",
+                self.name()
+            ),
+        )
+    }
+
     /// Why there is no token, from the codes of
     /// <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>.
     pub(super) fn refusal(&self, error: &Error) -> Failure {
@@ -76,13 +88,7 @@ impl Authority {
         }
         let host = self.name();
         let Some((status, codes)) = http_error(error) else {
-            return Failure::new(
-                FailureKind::Unavailable,
-                format!(
-                    "the answer of {host} is not one of a token authority: check \
-                     AZURE_AUTHORITY_HOST, and whether a proxy stands before it"
-                ),
-            );
+            return self.unreadable();
         };
         if status == 429 {
             return wire::throttled(host, None);

@@ -8,7 +8,7 @@ mod environment;
 mod managed_identity;
 mod workload_identity;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use azure_core::{
@@ -18,6 +18,7 @@ use azure_core::{
     time::OffsetDateTime,
 };
 use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
+use futures_util::FutureExt as _;
 use tokio::{sync::Mutex, time::Instant};
 
 pub(super) use self::{
@@ -230,8 +231,14 @@ impl Source {
                 reach.asserting(tenant_id, client_id, token)?
             }
         };
-        let token = credential.get_token(&[scope], None).await;
-        token.map_err(|error| NoToken::Failed(reach.authority.refusal(&error)))
+        // The SDK panics at a token whose end no calendar has; it is not used again then.
+        let scopes = [scope];
+        let token = AssertUnwindSafe(credential.get_token(&scopes, None));
+        match token.catch_unwind().await {
+            Ok(token) => token.map_err(|error| reach.authority.refusal(&error)),
+            Err(_) => Err(reach.authority.unreadable()),
+        }
+        .map_err(NoToken::Failed)
     }
 }
 

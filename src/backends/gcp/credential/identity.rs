@@ -20,8 +20,6 @@ use serde_json::{Value, json};
 use super::file::{CredentialFile, FileType, Role};
 use crate::backends::gcp::metadata::MetadataServer;
 
-const DEFAULT_UNIVERSE: &str = "googleapis.com";
-
 /// Who we are, with all that it takes to become it.
 #[derive(Debug, Clone)]
 pub(in crate::backends::gcp) struct Identity {
@@ -145,42 +143,34 @@ impl Identity {
     }
 
     fn impersonated(&self, to: &Impersonation) -> Result<Credentials, CredentialsError> {
-        let builder = match &self.source {
-            // Only so can the library be told another endpoint.
-            Source::File(file) if file.may_be_impersonated_from() => {
-                impersonated::Builder::new(self.impersonation_document(to, &file.document()))
-            }
-            _ => {
-                let source = self.source_credentials(None)?;
-                let builder = impersonated::Builder::from_source_credentials(source)
-                    .with_target_principal(&to.principal);
-                if to.delegates.is_empty() {
-                    builder
-                } else {
-                    builder.with_delegates(&to.delegates)
-                }
-            }
+        // Only with a file can the library be told another endpoint.
+        let builder = if let (Source::File(file), Some(endpoint)) = (&self.source, &to.endpoint) {
+            impersonated::Builder::new(to.document(endpoint, &file.document()))
+        } else {
+            impersonated::Builder::from_source_credentials(self.source_credentials(None)?)
+                .with_target_principal(&to.principal)
+        };
+        let builder = if to.delegates.is_empty() {
+            builder
+        } else {
+            builder.with_delegates(&to.delegates)
         };
         let scopes = self.scopes.clone();
         configured!(builder, self, scopes, None::<&String>)
             .build()
             .map_err(|_| refused())
     }
+}
 
-    fn impersonation_document(&self, to: &Impersonation, source: &Value) -> Value {
-        let universe = self.universe_domain().unwrap_or(DEFAULT_UNIVERSE);
-        let endpoint = match &to.endpoint {
-            Some(endpoint) => endpoint.clone(),
-            None => format!("https://iamcredentials.{universe}"),
-        };
-        let principal = &to.principal;
-        let delegates = Some(&to.delegates).filter(|delegates| !delegates.is_empty());
+impl Impersonation {
+    /// A file for it, asked for at `endpoint`, that starts with the file `source`.
+    fn document(&self, endpoint: &str, source: &Value) -> Value {
+        let principal = &self.principal;
         json!({
             "type": "impersonated_service_account",
             "service_account_impersonation_url":
                 format!("{endpoint}/v1/projects/-/serviceAccounts/{principal}:generateAccessToken"),
             "source_credentials": source,
-            "delegates": delegates,
         })
     }
 }

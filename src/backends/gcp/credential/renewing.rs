@@ -2,10 +2,12 @@
 //! failure, but a role may be granted, and a clock set right, while a program runs.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use google_cloud_auth::{
     credentials::{CacheableResource, Credentials, CredentialsProvider},
     errors::CredentialsError,
@@ -88,7 +90,13 @@ impl CredentialsProvider for Renewing {
         extensions: Extensions,
     ) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
         let (credentials, generation) = self.current()?;
-        let headers = credentials.headers(extensions).await;
+        // The library panics at a token that has ended already, as one has by a clock that is
+        // ahead; nothing of ours is left half done then.
+        let headers = AssertUnwindSafe(credentials.headers(extensions));
+        let headers = headers.catch_unwind().await.unwrap_or_else(|_| {
+            let message = "the token cannot be used, maybe for its end";
+            Err(CredentialsError::from_msg(false, message))
+        });
         self.judge(generation, headers.is_err());
         headers
     }
