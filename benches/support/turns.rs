@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// How much is measured.
 #[derive(Clone, Copy)]
 pub(crate) struct Rounds {
-    pub(crate) rounds: usize,
+    pub(crate) count: usize,
     /// Lookups in a round: short rounds, one after the other, find the machine equally busy.
     pub(crate) lookups: u32,
     /// What is waited before each round.
@@ -14,10 +14,10 @@ pub(crate) struct Rounds {
 
 impl Rounds {
     /// These; where the benches are only tried, one that is short.
-    pub(crate) fn of(rounds: usize, lookups: u32) -> Self {
+    pub(crate) fn of(count: usize, lookups: u32) -> Self {
         let is_measured = std::env::args().any(|argument| argument == "--bench");
         Self {
-            rounds: if is_measured { rounds } else { 1 },
+            count: if is_measured { count } else { 1 },
             lookups: if is_measured {
                 lookups
             } else {
@@ -38,7 +38,7 @@ impl Rounds {
 /// CPU time of each in its median round, and the median of what the pairs of rounds compare to.
 pub(crate) async fn compare(
     Rounds {
-        rounds,
+        count,
         lookups,
         rest,
     }: Rounds,
@@ -52,7 +52,7 @@ pub(crate) async fn compare(
         ours().await;
         theirs().await;
     }
-    for round in 0..rounds {
+    for round in 0..count {
         // Neither is always the one that comes second.
         if round % 2 == 0 {
             by_us.round(rest, lookups, &mut ours).await;

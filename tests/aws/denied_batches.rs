@@ -6,10 +6,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     PARAMETER_STORE, SECRETS_MANAGER, backend, kind,
-    log::Log,
     many_ids::target,
     outcome,
     support::{
+        log::Log,
         served::Served,
         wire::{Answer, Request},
     },

@@ -1,35 +1,22 @@
 //! The `aws` example, run as its documentation says.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Output},
+use std::collections::BTreeMap;
+
+use crate::{
+    SETTINGS,
+    support::{
+        example::{self, Run},
+        moto::moto,
+    },
 };
 
-use crate::{SETTINGS, support::moto::moto};
-
-/// The example that `cargo test` builds beside this test.
-fn example() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let example = profile.join("examples/aws");
-    assert!(
-        example.exists(),
-        "run `cargo build --example aws --features aws-secrets-manager` first; `cargo test` alone \
-         does it"
-    );
-    example
-}
-
-fn run(url: &str, conn_id: &str) -> Output {
+fn run(url: &str, conn_id: &str) -> Run {
     let home = tempfile::tempdir().unwrap();
-    Command::new(example())
-        .arg(conn_id)
-        .env_clear()
-        .env("HOME", home.path())
-        .env("AWS_ENDPOINT_URL", url)
-        .envs(SETTINGS.iter().copied())
-        .output()
-        .unwrap()
+    let home = home.path().display().to_string();
+    let more = [("HOME", home.as_str()), ("AWS_ENDPOINT_URL", url)];
+    let variables = SETTINGS.iter().copied().chain(more);
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    example::run("aws", &[conn_id], &variables.collect::<BTreeMap<_, _>>())
 }
 
 #[tokio::test]
@@ -38,16 +25,15 @@ async fn the_example_tells_of_a_connection_and_of_one_that_is_not_there() {
     let document = r#"{"engine": "postgres", "host": "db.example.com", "user": "app", "pass": "secret-marker"}"#;
     moto.secret("airflow/connections/example_pg", document)
         .await;
-    let output = run(&moto.url, "example_pg");
-    assert!(output.status.success(), "{output:?}");
-    assert_eq!(
-        String::from_utf8(output.stdout).unwrap(),
-        "example_pg: Some(\"postgres\") at Some(\"db.example.com\"), from aws_secrets_manager: \
-         airflow/connections/example_pg\n"
-    );
-    let output = run(&moto.url, "example_absent");
-    assert!(!output.status.success());
-    assert_eq!(output.stdout, b"");
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("example_absent"), "{error}");
+    let found = "example_pg: Some(\"postgres\") at Some(\"db.example.com\"), from \
+                 aws_secrets_manager: airflow/connections/example_pg\n";
+    let expected = Run {
+        code: Some(0),
+        stdout: found.to_owned(),
+        stderr: String::new(),
+    };
+    assert_eq!(run(&moto.url, "example_pg"), expected);
+    let absent = run(&moto.url, "example_absent");
+    assert_eq!((absent.code, absent.stdout.as_str()), (Some(1), ""));
+    assert!(absent.stderr.contains("example_absent"), "{absent:?}");
 }

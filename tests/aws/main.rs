@@ -14,8 +14,10 @@
 #[path = "../support"]
 mod support {
     pub(crate) mod authority;
+    pub(crate) mod example;
     pub(crate) mod google;
     pub(crate) mod https;
+    pub(crate) mod log;
     pub(crate) mod moto;
     pub(crate) mod process;
     pub(crate) mod served;

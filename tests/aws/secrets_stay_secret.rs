@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     PARAMETER_STORE, SECRETS_MANAGER,
     credentials::{FAR, lent_as},
-    environment,
-    log::Log,
-    make,
+    environment, log, make,
     profiles::home,
     support::{
         google::key_file,
@@ -60,7 +58,7 @@ fn answers() -> Vec<Answer> {
 
 #[tokio::test]
 async fn debug_errors_and_logs_hold_no_secret() {
-    let log = Log::of_everything();
+    let log = log::of_everything();
     for class in [SECRETS_MANAGER, PARAMETER_STORE] {
         let server = Queued::with(answers()).await;
         let kwargs = json!({
@@ -131,7 +129,7 @@ async fn shown(kwargs: Value, variables: &[(&str, &str)]) -> String {
 
 #[tokio::test]
 async fn where_credentials_come_from_shows_no_secret() {
-    let log = Log::of_everything();
+    let log = log::of_everything();
     let mut all = Vec::new();
 
     let container = json!({
