@@ -26,6 +26,8 @@ mod retry;
 mod roots;
 #[cfg(feature = "vault")]
 pub mod vault;
+#[cfg(any(feature = "_http", feature = "_metastore-server"))]
+mod verifier;
 
 pub use environment::EnvironmentVariablesBackend;
 pub use local_filesystem::{LocalFilesystemBackend, LocalFilesystemBuilder};

@@ -85,20 +85,25 @@ async fn keys_in_the_environment_come_before_the_containers() {
     assert_eq!(signed(&service[0]).0, "AKIATEST");
 }
 
+/// A backend whose credentials are those of `container`.
+fn backend_in(container: &Queued, service: &Queued) -> SecretsManagerBackend {
+    let variables = environment(&[
+        NO_KEYS,
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &container.url),
+    ]);
+    SecretsManagerBackend::builder()
+        .environment(&variables)
+        .endpoint_url(service.url.as_str())
+        .build()
+        .unwrap()
+}
+
 #[tokio::test]
 async fn a_containers_credentials_are_asked_for_again_before_they_expire() {
     let soon = crate::credentials::in_seconds(30);
     let container = Queued::with([lent(&soon), lent(FAR)]).await;
     let service = Queued::with([value(), value(), value()]).await;
-    let variables = environment(&[
-        NO_KEYS,
-        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &container.url),
-    ]);
-    let backend = SecretsManagerBackend::builder()
-        .environment(&variables)
-        .endpoint_url(service.url.as_str())
-        .build()
-        .unwrap();
+    let backend = backend_in(&container, &service);
     for calls in [1, 2, 2] {
         let found = backend.get_variable("x", None).await;
         assert_eq!(outcome(found), Ok("v".to_owned()));
@@ -174,15 +179,7 @@ async fn an_endpoint_that_gives_no_credentials_is_unavailable_and_its_answer_is_
 async fn an_endpoint_with_an_error_of_its_own_is_asked_again() {
     let container = Queued::with([Answer::new(500, ""), lent(FAR)]).await;
     let service = Queued::with([value()]).await;
-    let variables = environment(&[
-        NO_KEYS,
-        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &container.url),
-    ]);
-    let backend = SecretsManagerBackend::builder()
-        .environment(&variables)
-        .endpoint_url(service.url.as_str())
-        .build()
-        .unwrap();
+    let backend = backend_in(&container, &service);
     let found = backend.get_variable("x", None).await;
     assert_eq!(outcome(found), Ok("v".to_owned()));
     assert_eq!(container.seen.all().len(), 2);

@@ -39,24 +39,30 @@ pub(super) struct Wire {
     pub(super) without_tls: bool,
 }
 
-/// A client of the SDK's kind.
-pub(super) fn client(wire: &Wire, tls: ClientConfig) -> SharedHttpClient {
-    SharedHttpClient::new(Connector {
-        http: http(wire, tls),
-        timeout: wire.connect_timeout + wire.read_timeout,
-        without_tls: wire.without_tls,
-    })
+impl Wire {
+    /// The same for those who give credentials, through other proxies: an `https` address is one.
+    pub(super) fn through(&self, proxies: Proxies) -> Self {
+        Self {
+            proxies,
+            without_tls: false,
+            ..self.clone()
+        }
+    }
 }
 
-/// A client of ours.
-pub(super) fn http(wire: &Wire, tls: ClientConfig) -> Http {
+/// A client of the SDK's kind.
+pub(super) fn client(wire: &Wire, tls: ClientConfig) -> SharedHttpClient {
     let proxies = wire.proxies.clone();
-    Http::new(Settings {
-        tls,
-        proxies: Arc::new(move |uri| proxies.choose(uri)),
-        connect_timeout: wire.connect_timeout,
-        idle_timeout: IDLE_TIMEOUT,
-        most_idle_connections: wire.most_idle_connections,
+    SharedHttpClient::new(Connector {
+        http: Http::new(Settings {
+            tls,
+            proxies: Arc::new(move |uri| proxies.choose(uri)),
+            connect_timeout: wire.connect_timeout,
+            idle_timeout: IDLE_TIMEOUT,
+            most_idle_connections: wire.most_idle_connections,
+        }),
+        timeout: wire.connect_timeout + wire.read_timeout,
+        without_tls: wire.without_tls,
     })
 }
 

@@ -26,13 +26,18 @@ impl fmt::Debug for Proxies {
 }
 
 impl Proxies {
+    pub(super) fn none() -> Self {
+        Self::Given(BTreeMap::new())
+    }
+
     /// The proxy for `uri`.
     pub(super) fn choose(&self, uri: &Uri) -> Option<Intercept> {
         let scheme = uri.scheme_str()?;
         let proxy = match self {
             Self::Given(proxies) => proxies.get(scheme).map(Secret::expose),
-            Self::Environment(environment) if is_bypassed(uri, environment) => None,
-            Self::Environment(environment) => proxy_variable(environment, scheme),
+            Self::Environment(environment) => {
+                proxy_variable(environment, scheme).filter(|_| !is_bypassed(uri, environment))
+            }
         };
         http_client::proxy(proxy?).ok()
     }

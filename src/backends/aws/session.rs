@@ -97,10 +97,7 @@ pub(super) async fn connect<S: Calls>(options: &SessionOptions) -> Result<Sessio
     let endpoint_url = of_service.endpoint(options.endpoint_url.as_ref(), S::SERVICE_ID)?;
     let certificate = options.client_certificate.as_ref();
     let tls = tls::config(&shared.trust_unless_given(None), certificate).await?;
-    let credentials_wire = Wire {
-        without_tls: false,
-        ..options.wire.clone()
-    };
+    let credentials_wire = options.wire.through(options.wire.proxies.clone());
     let credentials_http = http::client(&credentials_wire, tls);
     let without_tls = options.wire.without_tls && endpoint_url.is_none();
     let http_client = match &options.trust {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
+    ClientConfig, Error, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer},
 };
+
+use crate::backends::verifier::{Look, Shown, Verifier};
 
 /// A certificate with those that signed it, and its key.
 pub(in crate::backends) struct Identity {
@@ -35,7 +36,10 @@ pub(in crate::backends) fn config(
         }
         None => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(NoCheck(provider))),
+            .with_custom_certificate_verifier(Arc::new(Verifier {
+                look: NoCheck,
+                provider,
+            })),
     };
     match identity {
         Some(Identity { chain, key }) => builder.with_client_auth_cert(chain, key),
@@ -45,41 +49,10 @@ pub(in crate::backends) fn config(
 
 /// Takes any certificate.
 #[derive(Debug)]
-struct NoCheck(Arc<CryptoProvider>);
+struct NoCheck;
 
-impl ServerCertVerifier for NoCheck {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+impl Look for NoCheck {
+    fn look(&self, _: &Shown<'_>) -> Result<(), Error> {
+        Ok(())
     }
 }

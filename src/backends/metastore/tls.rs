@@ -3,18 +3,15 @@
 use std::{fs, path::Path, sync::Arc};
 
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    SupportedProtocolVersion,
-    client::{
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-        verify_server_cert_signed_by_trust_anchor, verify_server_name,
-    },
-    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    CertificateError, ClientConfig, Error, RootCertStore, SupportedProtocolVersion,
+    client::{verify_server_cert_signed_by_trust_anchor, verify_server_name},
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::ParsedCertificate,
 };
 
 use super::driver::Fault;
+use crate::backends::verifier::{Look, Shown, Verifier};
 
 /// What the URL's options say about TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +66,10 @@ impl TlsOptions {
     pub(super) fn config(&self) -> Result<ClientConfig, Fault> {
         let provider = Arc::new(ring::default_provider());
         let verifier = Verifier {
-            roots: self.roots()?,
-            check: self.check,
+            look: AsFar {
+                roots: self.roots()?,
+                check: self.check,
+            },
             provider: Arc::clone(&provider),
         };
         let versions: &[&SupportedProtocolVersion] = match self.versions {
@@ -140,35 +139,31 @@ fn read(path: &str, what: &str) -> Result<Vec<u8>, Fault> {
 
 /// Looks at the server's certificate as far as it should.
 #[derive(Debug)]
-struct Verifier {
+struct AsFar {
     roots: Vec<CertificateDer<'static>>,
     check: Check,
-    provider: Arc<CryptoProvider>,
 }
 
-impl Verifier {
+impl AsFar {
     /// Whether a trusted authority signed the certificate. A certificate that is itself one of
     /// those named in the file counts, as with OpenSSL, though it may sign others.
     fn check_authority(
         &self,
-        certificate: &CertificateDer<'_>,
+        shown: &Shown<'_>,
         parsed: &ParsedCertificate<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
     ) -> Result<(), Error> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(self.roots.iter().cloned());
-        let algorithms = self.provider.signature_verification_algorithms.all;
         let checked = verify_server_cert_signed_by_trust_anchor(
             parsed,
             &roots,
-            intermediates,
-            now,
-            algorithms,
+            shown.intermediates,
+            shown.now,
+            shown.algorithms.all,
         );
         match checked {
             Err(Error::InvalidCertificate(CertificateError::Other(other)))
-                if self.roots.contains(certificate)
+                if self.roots.contains(shown.certificate)
                     && format!("{other:?}").contains("CaUsedAsEndEntity") =>
             {
                 Ok(())
@@ -178,48 +173,16 @@ impl Verifier {
     }
 }
 
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        _: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        if self.check >= Check::Authority {
-            let parsed = ParsedCertificate::try_from(certificate)?;
-            self.check_authority(certificate, &parsed, intermediates, now)?;
-            if self.check == Check::AuthorityAndHost {
-                verify_server_name(&parsed, server_name)?;
-            }
+impl Look for AsFar {
+    fn look(&self, shown: &Shown<'_>) -> Result<(), Error> {
+        if self.check < Check::Authority {
+            return Ok(());
         }
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        let parsed = ParsedCertificate::try_from(shown.certificate)?;
+        self.check_authority(shown, &parsed)?;
+        if self.check == Check::AuthorityAndHost {
+            verify_server_name(&parsed, shown.server_name)?;
+        }
+        Ok(())
     }
 }

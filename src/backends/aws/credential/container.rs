@@ -1,6 +1,6 @@
 //! The credentials of a container: ECS's and EKS Pod Identity's.
 
-use std::{collections::BTreeMap, net::IpAddr, time::SystemTime};
+use std::{net::IpAddr, time::SystemTime};
 
 use aws_credential_types::{
     Credentials,
@@ -102,11 +102,7 @@ impl Container {
             headers: [accept].into_iter().chain(token).collect(),
             form: None,
         };
-        let wire = Wire {
-            proxies: Proxies::Given(BTreeMap::new()),
-            without_tls: false,
-            ..self.wire.clone()
-        };
+        let wire = self.wire.through(Proxies::none());
         let http_client = http::client(&wire, tls::config(&Trust::Mozilla, None).await?);
         let answer = question.ask(http_client).await?;
         credentials(&answer).ok_or_else(|| {
@@ -155,7 +151,7 @@ mod tests {
             let wire = Wire {
                 connect_timeout: Duration::ZERO,
                 read_timeout: Duration::ZERO,
-                proxies: Proxies::Given(BTreeMap::new()),
+                proxies: Proxies::none(),
                 most_idle_connections: 0,
                 without_tls: false,
             };

@@ -2,7 +2,6 @@
 //! the machine's own service account.
 
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -125,11 +124,7 @@ impl CredentialFile {
             headers: Vec::new(),
             form: Some(form),
         };
-        let wire = Wire {
-            proxies: Proxies::Environment(environment.clone()),
-            without_tls: false,
-            ..wire.clone()
-        };
+        let wire = wire.through(Proxies::Environment(environment.clone()));
         let http_client = http::client(&wire, tls::config(&trust(environment), None).await?);
         let answer = question.ask(http_client).await?;
         let answer = serde_json::from_str::<Value>(answer.expose()).ok();
@@ -215,11 +210,7 @@ async fn of_machine(
         headers: vec![("metadata-flavor", "Google".into())],
         form: None,
     };
-    let wire = Wire {
-        proxies: Proxies::Given(BTreeMap::new()),
-        without_tls: false,
-        ..wire.clone()
-    };
+    let wire = wire.through(Proxies::none());
     let http_client = http::client(&wire, tls::config(&Trust::Mozilla, None).await?);
     question.ask(http_client).await
 }

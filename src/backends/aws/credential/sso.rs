@@ -109,14 +109,15 @@ impl SingleSignOn {
     /// The token, renewed where it ends soon and can be.
     async fn token(&self) -> Result<Secret, Failure> {
         let profile = &self.profile;
-        let path = self.token_file();
-        let Some((path, file)) = path.zip(self.read_token().await) else {
-            return Err(misconfigured(format!(
+        let no_login = || {
+            misconfigured(format!(
                 "there is no SSO login of the AWS profile {profile:?} in ~/.aws/sso/cache: run \
                  `aws sso login --profile {profile}`"
-            )));
+            ))
         };
-        let token = Token(file);
+        let path = self.token_file().ok_or_else(no_login)?;
+        let text = fs::read(&path).await.map_err(|_| no_login())?;
+        let token = Token(serde_json::from_slice(&text).unwrap_or_default());
         let unusable = || misconfigured(format!("{} holds no SSO token", path.display()));
         let access_token = token.text("accessToken").ok_or_else(unusable)?;
         let ends = token.time("expiresAt").ok_or_else(unusable)?;
@@ -141,11 +142,6 @@ impl SingleSignOn {
         let hash = hash.as_ref().iter().map(|byte| format!("{byte:02x}"));
         let name = hash.collect::<String>() + ".json";
         Some(self.home.as_ref()?.join(".aws/sso/cache").join(name))
-    }
-
-    async fn read_token(&self) -> Option<Value> {
-        let text = fs::read(self.token_file()?).await.ok()?;
-        Some(serde_json::from_slice(&text).unwrap_or_default())
     }
 
     /// A new token for the old one, or `None` where a browser is needed.
