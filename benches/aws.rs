@@ -14,6 +14,7 @@
 #[path = "../tests/support"]
 mod support {
     pub(crate) mod moto;
+    pub(crate) mod ports;
     pub(crate) mod process;
 }
 

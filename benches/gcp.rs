@@ -18,6 +18,7 @@
 mod support {
     pub(crate) mod drongo;
     pub(crate) mod google;
+    pub(crate) mod ports;
     pub(crate) mod process;
     pub(crate) mod served;
     pub(crate) mod wire;

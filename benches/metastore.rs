@@ -12,6 +12,8 @@
 #[path = "../tests/support/mariadb.rs"]
 #[allow(dead_code)]
 mod mariadb;
+#[path = "../tests/support/ports.rs"]
+mod ports;
 #[path = "../tests/support/postgres.rs"]
 #[allow(dead_code)]
 mod postgres;

@@ -14,6 +14,7 @@
 #[path = "../tests/support"]
 mod support {
     pub(crate) mod openbao;
+    pub(crate) mod ports;
     pub(crate) mod process;
 }
 

@@ -14,6 +14,8 @@
 mod mariadb;
 #[path = "support/metastore.rs"]
 mod metastore;
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "support/postgres.rs"]
 #[allow(dead_code)]
 mod postgres;

@@ -14,6 +14,8 @@ mod asking;
 #[path = "support/mariadb.rs"]
 #[allow(dead_code)]
 mod mariadb;
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "support/servers.rs"]
 #[allow(dead_code)]
 mod servers;
@@ -24,7 +26,7 @@ use airflow_secrets::{Lookup, Secret, SecretsBackend, backends::MetastoreBackend
 use asking::{assert_answers, assert_says, backend, host, unavailable};
 use futures_util::future::join_all;
 use mariadb::{MariaDb, PASSWORD_IN_URL, TABLES};
-use servers::free_port;
+use ports::free_port;
 
 /// As Airflow's databases mostly are: case and accents make no difference.
 const LOOSE: &str = "utf8mb4_general_ci";

@@ -9,6 +9,8 @@ mod asking;
 #[path = "support/mariadb.rs"]
 #[allow(dead_code)]
 mod mariadb;
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "support/servers.rs"]
 #[allow(dead_code)]
 mod servers;

@@ -11,6 +11,8 @@
 #[path = "support/asking.rs"]
 #[allow(dead_code)]
 mod asking;
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "support/postgres.rs"]
 #[allow(dead_code)]
 mod postgres;
@@ -23,8 +25,8 @@ use std::{fs, time::Duration};
 use airflow_secrets::{Lookup, Secret, SecretsBackend, backends::MetastoreBackend};
 use asking::{assert_answers, assert_says, backend, host, unavailable};
 use futures_util::future::join_all;
+use ports::free_port;
 use postgres::{PASSWORD_IN_URL, Postgres, TABLES, pgbouncer, url};
-use servers::free_port;
 
 /// How many connections the role of `database` has to it.
 async fn connections(postgres: &Postgres, database: &str) -> i64 {

@@ -16,6 +16,8 @@ mod certificates;
 #[path = "support/mariadb.rs"]
 #[allow(dead_code)]
 mod mariadb;
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "support/postgres.rs"]
 #[allow(dead_code)]
 mod postgres;
@@ -27,8 +29,8 @@ use std::fs;
 use airflow_secrets::backends::MetastoreBackend;
 use asking::{assert_answers, assert_says, backend};
 use mariadb::MariaDb;
+use ports::free_port;
 use postgres::Postgres;
-use servers::free_port;
 
 /// Asserts that `url` is refused when the backend is built, as `what` says.
 fn assert_refuses(url: &str, what: &str) {

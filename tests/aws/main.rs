@@ -19,6 +19,7 @@ mod support {
     pub(crate) mod https;
     pub(crate) mod log;
     pub(crate) mod moto;
+    pub(crate) mod ports;
     pub(crate) mod process;
     pub(crate) mod served;
     pub(crate) mod side_by_side;

@@ -10,7 +10,7 @@ use crate::{
         google::{payload, payload_with_sum, refusal},
         https,
         log::Log,
-        process::free_port,
+        ports::free_port,
         served::Served,
         wire::{Answer, Queued},
     },

@@ -19,6 +19,7 @@ mod support {
     pub(crate) mod google_services;
     pub(crate) mod https;
     pub(crate) mod log;
+    pub(crate) mod ports;
     pub(crate) mod process;
     pub(crate) mod served;
     pub(crate) mod side_by_side;

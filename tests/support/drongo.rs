@@ -5,7 +5,10 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::process::{Process, free_port, tool, until};
+use super::{
+    ports::free_port,
+    process::{Process, tool},
+};
 
 /// A running server; it asks nobody for a token.
 #[derive(Debug)]
@@ -14,7 +17,7 @@ pub(crate) struct Drongo {
     pub(crate) host: String,
     pub(crate) url: String,
     http: Client,
-    _process: Process,
+    process: Process,
     _folder: TempDir,
 }
 
@@ -27,14 +30,12 @@ impl Drongo {
             host: format!("127.0.0.1:{port}"),
             url: format!("http://127.0.0.1:{port}"),
             http: Client::builder().no_proxy().build().unwrap(),
-            _process: Process::start(&tool("drongo/bin/drongo"), &arguments, folder.path()),
+            process: Process::start(&tool("drongo/bin/drongo"), &arguments, folder.path()),
             _folder: folder,
         };
         let health = format!("{}/drongo/health", server.url);
-        until("drongo", || async {
-            server.http.get(&health).send().await.is_ok()
-        })
-        .await;
+        let answers = async || server.http.get(&health).send().await.is_ok();
+        server.process.until("drongo answers", answers).await;
         server
     }
 

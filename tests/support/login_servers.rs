@@ -1,11 +1,14 @@
 //! LDAP and RADIUS servers with one user: `ann`, password `right`.
 
-use std::{net::UdpSocket, process::Command};
+use std::process::Command;
 
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use super::process::{Process, free_port, system_program, until};
+use super::{
+    ports::free_port,
+    process::{Process, system_program},
+};
 
 /// `OpenLDAP`'s `slapd`.
 pub(crate) struct Slapd {
@@ -46,7 +49,8 @@ impl Slapd {
         let url = format!("ldap://{address}");
         let arguments = ["-d", "0", "-f", "slapd.conf", "-h", &url];
         let process = Process::start(&system_program("slapd"), &arguments, folder.path());
-        until(&url, async || TcpStream::connect(&address).await.is_ok()).await;
+        let listens = async || TcpStream::connect(&address).await.is_ok();
+        process.until("slapd listens", listens).await;
         Self {
             url,
             _process: process,
@@ -68,7 +72,7 @@ impl FreeRadius {
 
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = free_udp_port();
+        let port = free_port();
         let path = folder.path().display().to_string();
         let configuration = format!(
             "prefix = /usr\nexec_prefix = /usr\nname = radiusd\nlogdir = {path}\n\
@@ -92,19 +96,12 @@ impl FreeRadius {
         .unwrap();
         let arguments = ["-f", "-l", "stdout", "-d", &path, "-n", "radiusd"];
         let process = Process::start(&system_program("freeradius"), &arguments, folder.path());
-        until("FreeRADIUS is ready", async || {
-            process.log().contains("Ready to process requests")
-        })
-        .await;
+        let is_ready = async || process.log().contains("Ready to process requests");
+        process.until("FreeRADIUS is ready", is_ready).await;
         Self {
             port,
             _process: process,
             _folder: folder,
         }
     }
-}
-
-fn free_udp_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port()
 }

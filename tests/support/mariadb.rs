@@ -10,7 +10,10 @@ use std::{
     },
 };
 
-use crate::servers::{Server, folder, free_port, program, run, unprivileged};
+use crate::{
+    ports::free_port,
+    servers::{Server, folder, program, run, unprivileged},
+};
 
 /// The password of every user, with all that needs care in a URL.
 pub(crate) const PASSWORD: &str = "p@ss:w/rd%41 marker";
@@ -56,6 +59,8 @@ impl MariaDb {
         run(unprivileged(&program("mariadb-install-db", &[]))
             .arg("--no-defaults")
             .arg(format!("--datadir={}", folder.join("data").display()))
+            // It clears its folder of temporary files when it starts, whoever's they are.
+            .arg(format!("--tmpdir={}", folder.display()))
             .args(["--auth-root-authentication-method=normal", "--skip-test-db"]));
         folder
     }
@@ -66,6 +71,7 @@ impl MariaDb {
         command
             .arg("--no-defaults")
             .arg(format!("--datadir={}", folder.join("data").display()))
+            .arg(format!("--tmpdir={}", folder.display()))
             .arg(format!("--socket={}", folder.join("socket").display()))
             .arg(format!("--port={port}"))
             .args([

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use super::process::{Process, free_port, tool, until};
+use super::{
+    ports::free_port,
+    process::{Process, tool},
+};
 
 /// The region that tests keep their secrets in.
 pub(crate) const REGION: &str = "eu-west-1";
@@ -19,7 +22,7 @@ const ACCOUNT: &str = "123456789012";
 #[derive(Debug)]
 pub(crate) struct Moto {
     pub(crate) url: String,
-    _process: Process,
+    process: Process,
     _folder: TempDir,
     http: Client,
 }
@@ -38,15 +41,15 @@ impl Moto {
         let arguments = [&["-H", "127.0.0.1", "-p", &port], more].concat();
         let server = Self {
             url: format!("{scheme}://127.0.0.1:{port}"),
-            _process: Process::start(&tool("moto/bin/moto_server"), &arguments, folder.path()),
+            process: Process::start(&tool("moto/bin/moto_server"), &arguments, folder.path()),
             _folder: folder,
             http: http.clone(),
         };
-        until("moto_server answers", || async {
+        let answers = async || {
             let ask = http.get(format!("{}/moto-api/", server.url));
             ask.send().await.is_ok()
-        })
-        .await;
+        };
+        server.process.until("moto_server answers", answers).await;
         server
     }
 

@@ -6,7 +6,10 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::process::{Process, free_port, tool, until};
+use super::{
+    ports::free_port,
+    process::{Process, tool, until},
+};
 
 /// The version that most tests run against.
 pub(crate) const NEW: &str = "openbao-2.7/bin/bao";
@@ -147,15 +150,15 @@ impl OpenBao {
     }
 
     async fn wait_for(&self, status: u16) {
-        let what = format!("{} answers {status}; {}", self.url, self.process.log());
-        until(&what, async || {
-            self.health().await.is_some_and(|s| s == status)
-        })
-        .await;
+        let answers = async || self.health().await.is_some_and(|s| s == status);
+        self.process
+            .until(&format!("{} answers {status}", self.url), answers)
+            .await;
     }
 
     async fn wait_for_any_answer(&self) {
-        until(&self.url, async || self.health().await.is_some()).await;
+        let answers = async || self.health().await.is_some();
+        self.process.until(&self.url, answers).await;
     }
 
     /// Sends a request as root and gives the answer, which must be a success.

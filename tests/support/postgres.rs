@@ -12,7 +12,10 @@ use std::{
 
 use tokio_postgres::{Client, NoTls};
 
-use crate::servers::{Server, folder, free_port, give, program, run, unprivileged};
+use crate::{
+    ports::free_port,
+    servers::{Server, folder, give, program, run, unprivileged},
+};
 
 /// The password of every role, with all that needs care in a URL.
 pub(crate) const PASSWORD: &str = "p@ss:w/rd%41 marker";

@@ -2,20 +2,21 @@
 
 use std::{
     fs::File,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
-/// Ends the program when nobody holds its other end of the pipe any more: when this is dropped,
-/// or when the test itself is gone.
-const WATCHER: &str = r#""$@" & pid=$!; cat >/dev/null; kill $pid 2>/dev/null; wait $pid"#;
+/// Runs the program, and ends it when nobody holds its other end of the pipe any more: when this
+/// is dropped, or when the test itself is gone.
+const WATCHER: &str = r#"exec 3<&0; "$@" </dev/null 3<&- & pid=$!
+    (cat <&3 >/dev/null; kill $pid) 2>/dev/null & exec 3<&-; wait $pid"#;
 
 /// A program that runs until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
-    child: Child,
+    child: Mutex<Child>,
     log: PathBuf,
 }
 
@@ -38,7 +39,22 @@ impl Process {
             .stderr(file)
             .spawn()
             .unwrap();
+        let child = Mutex::new(child);
         Self { child, log }
+    }
+
+    /// Asks until the answer is yes, as long as the program runs; `what` is waited for.
+    pub(crate) async fn until(&self, what: &str, mut ask: impl AsyncFnMut() -> bool) {
+        until(what, async || {
+            let ended = self.child.lock().unwrap().try_wait().unwrap();
+            assert!(
+                ended.is_none(),
+                "{what}: {ended:?} before that\n{}",
+                self.log()
+            );
+            ask().await
+        })
+        .await;
     }
 
     /// What it has logged.
@@ -49,8 +65,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
+        let child = self.child.get_mut().unwrap();
+        drop(child.stdin.take());
+        let _ = child.wait();
     }
 }
 
@@ -76,19 +93,13 @@ pub(crate) fn system_program(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is missing: run scripts/install-tools"))
 }
 
-/// A port that is free now.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-/// Asks until the answer is yes; `what` is waited for, half a minute at most.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+/// Asks until the answer is yes; `what` is waited for, two minutes at most.
+pub(crate) async fn until(what: &str, mut ask: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !ask().await {
         assert!(
-            start.elapsed() < Duration::from_secs(30),
-            "{what}: not within 30 s"
+            start.elapsed() < Duration::from_secs(120),
+            "{what}: not within 2 min"
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

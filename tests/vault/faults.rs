@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{
     kind,
     support::{
-        process::free_port,
+        ports::free_port,
         wire::{Answer, Queued},
     },
     variable, vault,

@@ -15,6 +15,7 @@ mod support {
     pub(crate) mod log;
     pub(crate) mod login_servers;
     pub(crate) mod openbao;
+    pub(crate) mod ports;
     pub(crate) mod process;
     #[allow(dead_code)] // Of other backends, settings may be refused.
     pub(crate) mod side_by_side;

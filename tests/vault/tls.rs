@@ -11,7 +11,7 @@ use crate::{
     support::{
         authority::{Authority, Files, authority},
         openbao::OpenBao,
-        process::free_port,
+        ports::free_port,
         side_by_side::{Variables, assert_same},
     },
     variable, vault,
