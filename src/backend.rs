@@ -279,6 +279,27 @@ impl Failure {
         }
     }
 
+    /// An [`Unavailable`](FailureKind::Unavailable) one; `message` says what went wrong and what
+    /// to do.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Unavailable, message)
+    }
+
+    /// An [`AccessDenied`](FailureKind::AccessDenied) one.
+    pub fn access_denied(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::AccessDenied, message)
+    }
+
+    /// An [`InvalidValue`](FailureKind::InvalidValue) one.
+    pub fn invalid_value(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::InvalidValue, message)
+    }
+
+    /// A [`Configuration`](FailureKind::Configuration) one: it names the setting.
+    pub fn configuration(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Configuration, message)
+    }
+
     /// The same failure, with the native key that was asked for.
     #[must_use]
     pub fn at(mut self, native_key: impl Into<String>) -> Self {

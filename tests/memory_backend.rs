@@ -4,8 +4,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use airflow_secrets::{
-    Asked, Connection, Dialect, Failure, FailureKind, Lookup, SecretsBackend,
-    backends::MemoryBackend,
+    Asked, Connection, Dialect, Failure, Lookup, SecretsBackend, backends::MemoryBackend,
 };
 
 #[tokio::test]
@@ -33,8 +32,8 @@ async fn it_gives_what_it_was_given() {
 
 #[tokio::test]
 async fn it_fails_for_one_id_or_for_all() {
-    let denied = Failure::new(FailureKind::AccessDenied, "no");
-    let down = Failure::new(FailureKind::Unavailable, "down");
+    let denied = Failure::access_denied("no");
+    let down = Failure::unavailable("down");
     let backend = MemoryBackend::new("tests")
         .with_variable("good", "1")
         .with_failure(Asked::Variable("bad".to_owned()), denied.clone());

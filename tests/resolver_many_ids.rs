@@ -6,8 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use airflow_secrets::{
-    Error, Failure, FailureKind, Lookup, Resolved, Resolver, Secret, SecretsBackend,
-    backends::MemoryBackend,
+    Error, Failure, Lookup, Resolved, Resolver, Secret, SecretsBackend, backends::MemoryBackend,
 };
 
 /// Writes down which keys it is asked for at once, and has those that start with its letter.
@@ -24,11 +23,11 @@ impl SecretsBackend for Batching {
     }
 
     async fn get_conn_value(&self, _: &str, _: Option<&str>) -> Result<Lookup<Secret>, Failure> {
-        Err(Failure::new(FailureKind::Unavailable, "asked for one"))
+        Err(Failure::unavailable("asked for one"))
     }
 
     async fn get_variable(&self, _: &str, _: Option<&str>) -> Result<Lookup<Secret>, Failure> {
-        Err(Failure::new(FailureKind::Unavailable, "asked for one"))
+        Err(Failure::unavailable("asked for one"))
     }
 
     async fn get_variables(

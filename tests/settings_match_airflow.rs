@@ -16,8 +16,8 @@ use std::{
 };
 
 use airflow_secrets::{
-    ConfigurationError, Environment, Failure, FailureKind, Given, Lookup, Registry, Secret,
-    SecretsBackend, Settings, Side,
+    ConfigurationError, Environment, Failure, Given, Lookup, Registry, Secret, SecretsBackend,
+    Settings, Side,
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ impl SecretsBackend for Store {
         match self.0.get(key) {
             None => Ok(Lookup::missing(key)),
             Some(Value::String(value)) => Ok(Lookup::found(Secret::from(value.as_str()), key)),
-            Some(_) => Err(Failure::new(FailureKind::Unavailable, "down")),
+            Some(_) => Err(Failure::unavailable("down")),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    BackendSetup, ConfigurationError, Environment, Failure, FailureKind, Lookup, Secret,
-    SecretsBackend, SkipReason,
+    BackendSetup, ConfigurationError, Environment, Failure, Lookup, Secret, SecretsBackend,
+    SkipReason,
 };
 
 const CONNECTION_PREFIX: &str = "AIRFLOW_CONN_";
@@ -23,7 +23,8 @@ const TEAM_SEPARATOR: &str = "___";
 /// could spell out another team's name. An empty `AIRFLOW_CONN_…` counts as missing, an empty
 /// `AIRFLOW_VAR_…` is found and empty.
 ///
-/// A value that is not UTF-8 is a [`Failure`] of kind [`FailureKind::InvalidValue`].
+/// A value that is not UTF-8 is a [`Failure`] of kind
+/// [`InvalidValue`](crate::FailureKind::InvalidValue).
 ///
 /// ```
 /// use airflow_secrets::{Environment, Lookup, SecretsBackend, backends::EnvironmentVariablesBackend};
@@ -104,10 +105,9 @@ impl EnvironmentVariablesBackend {
 
     fn read(&self, name: &str) -> Result<Option<&str>, Failure> {
         match self.environment.get(name) {
-            None if self.environment.is_not_unicode(name) => Err(Failure::new(
-                FailureKind::InvalidValue,
-                format!("the environment variable {name} is not UTF-8; set it again as UTF-8"),
-            )
+            None if self.environment.is_not_unicode(name) => Err(Failure::invalid_value(format!(
+                "the environment variable {name} is not UTF-8; set it again as UTF-8"
+            ))
             .at(name)),
             value => Ok(value),
         }

@@ -37,7 +37,7 @@ impl<T> Given<T> {
     #[cfg(feature = "_aws")]
     pub(super) fn failure(&self, message: &str) -> crate::Failure {
         let message = self.error(message).to_string();
-        crate::Failure::new(crate::FailureKind::Configuration, message)
+        crate::Failure::configuration(message)
     }
 
     pub(super) fn error(&self, message: impl Into<String>) -> ConfigurationError {

@@ -28,7 +28,7 @@ use crate::{Failure, Lookup, Secret, SecretsBackend, resolver::Asked};
 ///     Lookup::found("blue".into(), "variable colour"),
 /// );
 ///
-/// backend.go_down(Failure::new(FailureKind::Unavailable, "pulled the plug"));
+/// backend.go_down(Failure::unavailable("pulled the plug"));
 /// assert!(backend.get_variable("colour", None).await.is_err());
 /// backend.come_back();
 /// assert!(backend.get_variable("colour", None).await.is_ok());

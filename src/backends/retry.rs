@@ -44,7 +44,7 @@ pub(super) fn deadline_after(limit: Duration) -> Instant {
 /// pauses, or longer ones where the server asks for them. A pause that would not end before
 /// `deadline` is not made: no answer in time is to be had.
 pub(super) async fn with_retries<T, F>(
-    max_retries: usize,
+    max_retries: u32,
     deadline: Instant,
     attempt: impl FnMut() -> F,
 ) -> Result<T, Failure>
@@ -54,7 +54,7 @@ where
     let pauses = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
         .with_max_delay(Duration::from_secs(2))
-        .with_max_times(max_retries)
+        .with_max_times(usize::try_from(max_retries).unwrap_or(usize::MAX))
         .with_jitter();
     attempt
         .retry(pauses.build())

@@ -114,6 +114,12 @@ impl Environment {
         self.variables.get(name).map(Secret::expose)
     }
 
+    /// The value of `name`, where an empty one is none, as many clients have it.
+    #[must_use]
+    pub fn non_empty(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|value| !value.is_empty())
+    }
+
     /// Whether `name` is set to something that is not UTF-8, which [`get`](Self::get) cannot give.
     #[must_use]
     pub fn is_not_unicode(&self, name: &str) -> bool {

@@ -5,8 +5,8 @@ use std::{borrow::Cow, path::Path, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    ConfigurationError, Failure, FailureKind, Lookup, Secret, SecretsBackend, Setting, Settings,
-    SkipReason, Warning, config::DEFAULT_ORIGIN,
+    ConfigurationError, Failure, Lookup, Secret, SecretsBackend, Setting, Settings, SkipReason,
+    Warning, config::DEFAULT_ORIGIN,
 };
 
 /// What the metadata DB is called in reports and logs.
@@ -141,9 +141,7 @@ impl OutOfReach {
             Why::NotConfigured(what) => Ok(Lookup::skipped(SkipReason::NotConfigured(
                 Cow::Borrowed(what),
             ))),
-            Why::NotBuiltIn(message) => {
-                Err(Failure::new(FailureKind::Configuration, message.clone()))
-            }
+            Why::NotBuiltIn(message) => Err(Failure::configuration(message.clone())),
         }
     }
 }

@@ -281,13 +281,10 @@ fn check_id<Q: Question>(id: &str) -> Result<(), Error> {
 }
 
 fn no_result(link: &Link) -> Failure {
-    Failure::new(
-        crate::FailureKind::Unavailable,
-        format!(
-            "backend {} gave fewer results than ids were asked",
-            link.name
-        ),
-    )
+    Failure::unavailable(format!(
+        "backend {} gave fewer results than ids were asked",
+        link.name
+    ))
 }
 
 fn log<Q: Question>(id: &str, attempt: &Attempt) {

@@ -167,7 +167,7 @@ async fn keys_in_the_arguments_come_before_all_others() {
 #[tokio::test]
 async fn a_role_is_assumed_once_for_a_thousand_concurrent_lookups() {
     let sts = CountingProxy::before(&moto().await.url).await;
-    // moto_server has room for 128 new connections, which are lost beyond that.
+    // moto_server takes long for a thousand reads, which wait for each other.
     let (service, reads) = serve(|_| value()).await;
     let role = "arn:aws:iam::123456789012:role/reader";
     let kwargs = json!({

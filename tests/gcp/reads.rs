@@ -131,9 +131,9 @@ async fn no_prefix_is_never_asked_and_an_empty_one_is_a_separator() {
     drongo.put("p", "x", "without").await;
     let wire = CountingProxy::before(&drongo.url).await;
     let never = secret_manager(&wire.url)
-        .without_connections()
-        .without_variables()
-        .without_config()
+        .connections_prefix(None)
+        .variables_prefix(None)
+        .config_prefix(None)
         .build()
         .unwrap();
     let skipped = Err("skipped: not configured: no prefix, path or file".to_owned());

@@ -10,12 +10,11 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::{
     AwsBackend, Service,
     assume_role::AssumeRole,
-    credential::StaticKeys,
     http::Wire,
     names::{self, Names, Place},
+    options::{RetryMode, SessionOptions, StaticKeys},
     pattern::LookupPattern,
     proxy::Proxies,
-    session::SessionOptions,
     tls::Trust,
     words::Words,
 };
@@ -30,16 +29,6 @@ const FROM_CODE: &str = "AwsBackend::builder()";
 /// What code gave.
 fn from_code<T>(setting: &str, value: T) -> Given<T> {
     Given::new(setting, FROM_CODE, value)
-}
-
-/// How calls are repeated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RetryMode {
-    /// With growing pauses.
-    Standard,
-    /// The same, and a client that is throttled slows down.
-    Adaptive,
 }
 
 /// Makes an [`AwsBackend`] from code. What is not set is as in Airflow's class; the environment is
@@ -70,7 +59,7 @@ pub struct AwsBuilder<S: Service> {
     pub(super) multi_team: bool,
     pub(super) session: SessionOptions,
     pub(super) proxies: Option<Given<BTreeMap<String, Secret>>>,
-    pub(super) max_concurrent_calls: usize,
+    pub(super) max_concurrent_requests: usize,
     service: PhantomData<fn() -> S>,
 }
 
@@ -83,7 +72,7 @@ pub(super) struct Kind {
 
 impl<S: Service> Default for AwsBuilder<S> {
     fn default() -> Self {
-        let [connections, variables, config] = S::PREFIXES.map(|prefix| Kind {
+        let [connections, variables, config] = S::FACTS.prefixes.map(|prefix| Kind {
             prefix: Some(prefix.to_owned()),
             pattern: None,
         });
@@ -93,7 +82,7 @@ impl<S: Service> Default for AwsBuilder<S> {
             variables,
             config,
             sep: "/".to_owned(),
-            words: if S::IS_PATH {
+            words: if S::FACTS.is_path {
                 Words::default()
             } else {
                 Words::airflow()
@@ -128,7 +117,7 @@ impl<S: Service> Default for AwsBuilder<S> {
                 environment,
             },
             proxies: None,
-            max_concurrent_calls: crate::MAX_CONCURRENT_LOOKUPS,
+            max_concurrent_requests: crate::MAX_CONCURRENT_LOOKUPS,
             service: PhantomData,
         }
     }
@@ -312,11 +301,11 @@ impl<S: Service> AwsBuilder<S> {
         self
     }
 
-    /// How many calls are under way at once; further ones wait. At least 1; default:
+    /// How many requests are under way at once; further ones wait. At least 1; default:
     /// [`MAX_CONCURRENT_LOOKUPS`](crate::MAX_CONCURRENT_LOOKUPS).
     #[must_use]
-    pub fn max_concurrent_calls(mut self, calls: usize) -> Self {
-        self.max_concurrent_calls = calls;
+    pub fn max_concurrent_requests(mut self, requests: usize) -> Self {
+        self.max_concurrent_requests = requests.max(1);
         self
     }
 
@@ -327,9 +316,9 @@ impl<S: Service> AwsBuilder<S> {
     pub fn build(self) -> Result<AwsBackend<S>, ConfigurationError> {
         let mut options = self.session;
         let wire = &mut options.wire;
-        let calls = self.max_concurrent_calls.max(1);
+        let requests = self.max_concurrent_requests.max(1);
         wire.connect_timeout = wire.connect_timeout.min(options.timeout);
-        wire.most_idle_connections = calls;
+        wire.most_idle_connections = requests;
         wire.proxies = match self.proxies {
             None => Proxies::Environment(options.environment.clone()),
             Some(given) => {
@@ -356,15 +345,15 @@ impl<S: Service> AwsBuilder<S> {
                 variables: place(self.variables)?,
                 config: place(self.config)?,
                 sep: self.sep.clone(),
-                is_path: S::IS_PATH,
+                is_path: S::FACTS.is_path,
                 multi_team: self.multi_team,
                 words: self.words,
             },
             timeout: options.timeout,
             options,
             service: OnceCell::new(),
-            slots: Semaphore::new(calls),
-            max_concurrent_calls: calls,
+            slots: Semaphore::new(requests),
+            max_concurrent_requests: requests,
             batch_is_denied: AtomicBool::new(false),
         })
     }

@@ -1,7 +1,7 @@
 //! Connections that Secrets Manager holds as JSON documents, with words of their own for fields.
 
 use crate::{
-    Failure, FailureKind, Secret,
+    Failure, Secret,
     connection::python::{
         Sink, Written,
         json::{self, Value},
@@ -21,7 +21,7 @@ pub(super) fn conn_value(
     }
     let invalid = |problem: &str| {
         let message = format!("the secret {problem}");
-        Failure::new(FailureKind::InvalidValue, message)
+        Failure::invalid_value(message)
     };
     let parsed = json::parse(secret.expose(), json::MAX_DEPTH).and_then(json::Parsed::strict);
     let object = match parsed {

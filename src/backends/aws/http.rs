@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::proxy::Proxies;
 use crate::{
-    Failure, FailureKind,
+    Failure,
     backends::http_client::{Http, Settings, Trouble},
 };
 
@@ -130,8 +130,7 @@ fn plain(uri: Uri) -> Uri {
 fn connector_error(trouble: Trouble) -> ConnectorError {
     match trouble {
         // Another try would meet the same certificate.
-        Trouble::Untrusted(_) => ConnectorError::user(Box::new(Failure::new(
-            FailureKind::Unavailable,
+        Trouble::Untrusted(_) => ConnectorError::user(Box::new(Failure::unavailable(
             "the server's certificate is not trusted: name its authority's PEM file with \
              \"verify\" in backend_kwargs, or with AWS_CA_BUNDLE",
         ))),

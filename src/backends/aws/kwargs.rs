@@ -12,7 +12,7 @@ use super::{
     Service,
     assume_role::{AssumeRole, WebIdentityToken},
     builder::{AwsBuilder, Kind},
-    credential::StaticKeys,
+    options::StaticKeys,
     tls::{ClientCertificate, Trust},
 };
 use crate::{
@@ -143,7 +143,7 @@ impl<S: Service> Taker<'_, S> {
     }
 
     fn names(&mut self) -> Result<(), ConfigurationError> {
-        if !S::IS_PATH {
+        if !S::FACTS.is_path {
             self.sep()?;
         }
         for kind in ["connections", "variables", "config"] {
@@ -154,7 +154,7 @@ impl<S: Service> Taker<'_, S> {
                 place.prefix = match kwarg.value() {
                     Value::Null => None,
                     Value::String(prefix) => Some(prefix.clone()),
-                    value if !S::IS_PATH && !is_truthy(value) => Some(String::new()),
+                    value if !S::FACTS.is_path && !is_truthy(value) => Some(String::new()),
                     _ => return Err(kwarg.error("must be a text or null")),
                 };
             }
@@ -273,9 +273,12 @@ impl<S: Service> Taker<'_, S> {
             self.builder.session.wire.without_tls = !is_truthy(kwarg.value());
         }
         if let Some(version) = self.text("api_version")?
-            && version.value != S::API_VERSION
+            && version.value != S::FACTS.api_version
         {
-            let message = format!("there is no such version, there is {}", S::API_VERSION);
+            let message = format!(
+                "there is no such version, there is {}",
+                S::FACTS.api_version
+            );
             return Err(version.error(&message));
         }
         Ok(())
@@ -333,7 +336,7 @@ impl<S: Service> Taker<'_, S> {
                     self.builder.proxies = Some(Given::by(&kwarg, proxies));
                 }
                 ("max_pool_connections", value) => match value.as_u64().map(usize::try_from) {
-                    Some(Ok(calls)) if calls > 0 => self.builder.max_concurrent_calls = calls,
+                    Some(Ok(calls)) if calls > 0 => self.builder.max_concurrent_requests = calls,
                     _ => return wrong("must be a number above 0"),
                 },
                 ("client_cert", value) => match client_certificate(value) {
@@ -485,7 +488,7 @@ fn text(kwarg: &GivenKwarg) -> Result<Given<String>, ConfigurationError> {
 }
 
 fn checked_url(url: Given<String>) -> Result<Given<Secret>, ConfigurationError> {
-    super::session::check_endpoint(&url.value).map_err(|why| url.error(why))?;
+    super::shared_config::check_endpoint(&url.value).map_err(|why| url.error(why))?;
     Ok(url.map(Secret::from))
 }
 

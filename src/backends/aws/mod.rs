@@ -23,18 +23,22 @@ mod builder;
 mod credential;
 #[cfg(feature = "aws-secrets-manager")]
 mod document;
+mod facts;
 mod http;
 mod kwargs;
 mod names;
+mod options;
 #[cfg(feature = "aws-parameter-store")]
 mod parameter_store;
 mod pattern;
 mod profile_files;
 mod proxy;
+mod retries;
 #[cfg(feature = "aws-secrets-manager")]
 mod secrets_manager;
 mod service;
 mod session;
+mod shared_config;
 #[cfg(test)]
 #[cfg(all(feature = "aws-secrets-manager", feature = "aws-parameter-store"))]
 mod tests;
@@ -65,17 +69,18 @@ pub use self::parameter_store::ParameterStore;
 pub use self::secrets_manager::SecretsManager;
 pub use self::{
     assume_role::{AssumeRole, WebIdentityToken},
-    builder::{AwsBuilder, RetryMode},
+    builder::AwsBuilder,
+    options::RetryMode,
     service::Service,
 };
 use self::{
     names::{Kind, Names},
-    service::{BatchTrouble, Reading},
-    session::SessionOptions,
+    options::SessionOptions,
+    service::{Reading, Readings},
+    trouble::BatchTrouble,
 };
 use crate::{
-    BackendSetup, ConfigurationError, Connection, Dialect, Failure, FailureKind, Lookup, Secret,
-    SecretsBackend,
+    BackendSetup, ConfigurationError, Connection, Dialect, Failure, Lookup, Secret, SecretsBackend,
 };
 
 /// Airflow's `SecretsManagerBackend`.
@@ -100,7 +105,7 @@ pub struct AwsBackend<S: Service> {
     /// For a call with its retries.
     timeout: Duration,
     slots: Semaphore,
-    max_concurrent_calls: usize,
+    max_concurrent_requests: usize,
     /// Whether AWS refused the call for many names, which is then not made again.
     batch_is_denied: AtomicBool,
 }
@@ -121,7 +126,7 @@ impl<S: Service> AwsBackend<S> {
     }
 
     async fn service(&self) -> Result<&S, Failure> {
-        let connect = || silently(session::connect::<S>(&self.options));
+        let connect = || silently(session::connect(&self.options, &S::FACTS));
         let connect = || async { Ok(S::connect(connect().await?)) };
         self.service.get_or_try_init(connect).await
     }
@@ -163,14 +168,14 @@ impl<S: Service> AwsBackend<S> {
         let size = if self.batch_is_denied.load(Ordering::Relaxed) {
             1
         } else {
-            S::BATCH_SIZE
+            S::FACTS.batch_size
         };
         let chunks = names
             .chunks(size.max(1))
             .map(|chunk| self.read_chunk(service, chunk));
         let chunks = chunks.collect::<Vec<_>>();
         let mut readings = HashMap::with_capacity(names.len());
-        let mut chunks = stream::iter(chunks).buffer_unordered(self.max_concurrent_calls);
+        let mut chunks = stream::iter(chunks).buffer_unordered(self.max_concurrent_requests);
         while let Some(chunk) = chunks.next().await {
             readings.extend(chunk);
         }
@@ -195,7 +200,7 @@ impl<S: Service> AwsBackend<S> {
             })
             .collect::<Vec<_>>();
         stream::iter(reads)
-            .buffer_unordered(self.max_concurrent_calls)
+            .buffer_unordered(self.max_concurrent_requests)
             .collect()
             .await
     }
@@ -210,17 +215,17 @@ impl<S: Service> AwsBackend<S> {
         timeout(self.timeout, in_slot).await.map_err(|_| {
             let seconds = self.timeout.as_secs_f64();
             let message = format!("AWS did not answer in time ({seconds} s for a call in all)");
-            Failure::new(FailureKind::Unavailable, message)
+            Failure::unavailable(message)
         })
     }
 
     fn give_up_batches(&self) {
         if !self.batch_is_denied.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                backend = S::NAME,
+                backend = S::FACTS.name,
                 "AWS denied {}: each id is asked for by itself from now on; allow that action for \
                  fewer calls",
-                S::BATCH_ACTION,
+                S::FACTS.batch_action,
             );
         }
     }
@@ -257,9 +262,6 @@ fn all_failed(names: &[&str], failure: &Failure) -> Readings {
         .map(|name| ((*name).to_owned(), Err(failure.clone())))
         .collect()
 }
-
-/// The readings of names.
-pub(crate) type Readings = HashMap<String, Result<Reading, Failure>>;
 
 /// One id on its way: the names it may have, and what came of those that were asked for.
 struct Asked {
@@ -328,7 +330,7 @@ impl Asked {
 #[async_trait]
 impl<S: Service> SecretsBackend for AwsBackend<S> {
     fn name(&self) -> &'static str {
-        S::NAME
+        S::FACTS.name
     }
 
     async fn get_conn_value(

@@ -7,12 +7,13 @@ use aws_sdk_ssm::{
 };
 
 use super::{
-    Readings, Service,
-    service::{BatchTrouble, Calls, Reading},
+    Service,
+    facts::Facts,
+    service::{Calls, Reading, Readings},
     session::Session,
-    trouble::{self, Trouble},
+    trouble::{self, BatchTrouble, Trouble},
 };
-use crate::{Failure, FailureKind, Secret};
+use crate::{Failure, Secret};
 
 /// Systems Manager's Parameter Store, as a [`Service`].
 #[derive(Debug)]
@@ -25,19 +26,21 @@ impl Service for ParameterStore {}
 
 #[async_trait]
 impl Calls for ParameterStore {
-    const NAME: &'static str = "aws_parameter_store";
-    const CLASS: &'static str = "SystemsManagerParameterStoreBackend";
-    const SERVICE_ID: &'static str = "SSM";
-    const API_VERSION: &'static str = "2014-11-06";
-    const PREFIXES: [&'static str; 3] = [
-        "/airflow/connections",
-        "/airflow/variables",
-        "/airflow/config",
-    ];
-    const IS_PATH: bool = true;
-    const ACTION: &'static str = "ssm:GetParameter";
-    const BATCH_ACTION: &'static str = "ssm:GetParameters";
-    const BATCH_SIZE: usize = 10;
+    const FACTS: Facts = Facts {
+        name: "aws_parameter_store",
+        class: "SystemsManagerParameterStoreBackend",
+        service_id: "SSM",
+        api_version: "2014-11-06",
+        prefixes: [
+            "/airflow/connections",
+            "/airflow/variables",
+            "/airflow/config",
+        ],
+        is_path: true,
+        action: "ssm:GetParameter",
+        batch_action: "ssm:GetParameters",
+        batch_size: 10,
+    };
 
     fn connect(session: Session) -> Self {
         let mut config = Builder::from(&session.sdk)
@@ -88,17 +91,14 @@ impl Calls for ParameterStore {
 impl ParameterStore {
     /// What an error comes to: one of them Airflow takes for "absent".
     fn not_read(&self, trouble: &Trouble) -> Result<Reading, Failure> {
-        let failure = |kind, message: &str| Err(Failure::new(kind, message));
         match trouble.code() {
             Some("ParameterNotFound") => Ok(Reading::absent()),
-            Some("ParameterVersionNotFound") => failure(
-                FailureKind::InvalidValue,
+            Some("ParameterVersionNotFound") => Err(Failure::invalid_value(
                 "the parameter has no such version or label",
-            ),
-            Some("InvalidKeyId") => failure(
-                FailureKind::AccessDenied,
+            )),
+            Some("InvalidKeyId") => Err(Failure::access_denied(
                 "the parameter cannot be decrypted: see to its KMS key, and to kms:Decrypt for it",
-            ),
+            )),
             Some("ValidationException") => Ok(Reading::Skipped(trouble::no_such_name())),
             _ => Err(self.explain.failure(trouble)),
         }

@@ -4,7 +4,7 @@ use std::{fmt, iter::Peekable, str::Chars};
 
 use fancy_regex::Regex;
 
-use crate::{Failure, FailureKind};
+use crate::Failure;
 
 /// A pattern that an id must match, from its beginning on, in whatever case.
 #[derive(Clone)]
@@ -29,8 +29,7 @@ impl LookupPattern {
     /// When it takes too many steps to find out.
     pub(super) fn matches(&self, id: &str) -> Result<bool, Failure> {
         self.0.is_match(id).map_err(|_| {
-            Failure::new(
-                FailureKind::Configuration,
+            Failure::configuration(
                 "the lookup pattern takes too many steps for this id: write it without nested \
                  repetitions",
             )

@@ -4,7 +4,6 @@ use std::{fmt::Write as _, path::PathBuf};
 
 use tokio::fs;
 
-use super::session::misconfigured;
 use crate::{Environment, Failure};
 
 /// The texts of `~/.aws/config` and `~/.aws/credentials`, or of the files that variables name; one
@@ -25,7 +24,7 @@ pub(super) async fn read(environment: &Environment) -> Result<[String; 2], Failu
 
 /// A session's token may have boto3's older name in it, which the SDK does not read.
 async fn text(environment: &Environment, variable: &str, name: &str) -> Result<String, Failure> {
-    let home = environment.get("HOME").filter(|home| !home.is_empty());
+    let home = environment.non_empty("HOME");
     let path = match environment.get(variable) {
         Some(path) => match (path.strip_prefix("~/"), home) {
             (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
@@ -39,7 +38,7 @@ async fn text(environment: &Environment, variable: &str, name: &str) -> Result<S
     match fs::read(&path).await {
         Ok(bytes) => String::from_utf8(bytes)
             .map(|text| text.replace("\naws_security_token", "\naws_session_token"))
-            .map_err(|_| misconfigured(format!("{} is no UTF-8 text", path.display()))),
+            .map_err(|_| Failure::configuration(format!("{} is no UTF-8 text", path.display()))),
         Err(_) => Ok(String::new()),
     }
 }

@@ -8,12 +8,13 @@ use aws_sdk_secretsmanager::{
 };
 
 use super::{
-    Readings, Service,
-    service::{BatchTrouble, Calls, Reading},
+    Service,
+    facts::Facts,
+    service::{Calls, Reading, Readings},
     session::Session,
-    trouble::{self, Code, Trouble},
+    trouble::{self, BatchTrouble, Code, Trouble},
 };
-use crate::{Failure, FailureKind, Secret};
+use crate::{Failure, Secret};
 
 /// AWS Secrets Manager, as a [`Service`].
 #[derive(Debug)]
@@ -26,16 +27,17 @@ impl Service for SecretsManager {}
 
 #[async_trait]
 impl Calls for SecretsManager {
-    const NAME: &'static str = "aws_secrets_manager";
-    const CLASS: &'static str = "SecretsManagerBackend";
-    const SERVICE_ID: &'static str = "Secrets Manager";
-    const API_VERSION: &'static str = "2017-10-17";
-    const PREFIXES: [&'static str; 3] =
-        ["airflow/connections", "airflow/variables", "airflow/config"];
-    const IS_PATH: bool = false;
-    const ACTION: &'static str = "secretsmanager:GetSecretValue";
-    const BATCH_ACTION: &'static str = "secretsmanager:BatchGetSecretValue";
-    const BATCH_SIZE: usize = 20;
+    const FACTS: Facts = Facts {
+        name: "aws_secrets_manager",
+        class: "SecretsManagerBackend",
+        service_id: "Secrets Manager",
+        api_version: "2017-10-17",
+        prefixes: ["airflow/connections", "airflow/variables", "airflow/config"],
+        is_path: false,
+        action: "secretsmanager:GetSecretValue",
+        batch_action: "secretsmanager:BatchGetSecretValue",
+        batch_size: 20,
+    };
 
     fn connect(session: Session) -> Self {
         let mut config = Builder::from(&session.sdk)
@@ -111,8 +113,7 @@ impl SecretsManager {
             Some("InvalidParameterException") => Ok(Reading::absent_because(
                 "AWS takes it for no name of a secret",
             )),
-            Some("DecryptionFailure") => absent_with(Failure::new(
-                FailureKind::AccessDenied,
+            Some("DecryptionFailure") => absent_with(Failure::access_denied(
                 "the secret cannot be decrypted: see to its KMS key, and to kms:Decrypt for it",
             )),
             Some("InternalServiceError") => absent_with(failure()),

@@ -1,10 +1,10 @@
 //! What the two services do each in its own way.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use async_trait::async_trait;
 
-use super::{Readings, session::Session};
+use super::{facts::Facts, session::Session, trouble::BatchTrouble};
 use crate::{Failure, Secret, SkipReason};
 
 /// One of AWS's services that an [`AwsBackend`](super::AwsBackend) reads:
@@ -23,25 +23,8 @@ pub trait Service: Calls {}
 /// The calls themselves.
 #[async_trait]
 pub(crate) trait Calls: fmt::Debug + Send + Sync + Sized + 'static {
-    /// The backend's name in reports.
-    const NAME: &'static str;
-    /// The name of Airflow's class.
-    const CLASS: &'static str;
-    /// The name of the service, as the SDKs have it.
-    const SERVICE_ID: &'static str;
-    /// The one version of the API there is.
-    const API_VERSION: &'static str;
-    /// Airflow's default prefixes for connections, variables and configuration entries.
-    const PREFIXES: [&'static str; 3];
-    /// Whether every name begins with a slash, the prefix may be empty before a team's name, and
-    /// the separator is always a slash.
-    const IS_PATH: bool;
-    /// The permission that a read needs.
-    const ACTION: &'static str;
-    /// The permission that a batch needs.
-    const BATCH_ACTION: &'static str;
-    /// How many names go into a batch.
-    const BATCH_SIZE: usize;
+    /// What is true of the service.
+    const FACTS: Facts;
 
     /// A client for the session.
     fn connect(session: Session) -> Self;
@@ -49,7 +32,7 @@ pub(crate) trait Calls: fmt::Debug + Send + Sync + Sized + 'static {
     /// What is under `name`.
     async fn read(&self, name: &str) -> Result<Reading, Failure>;
 
-    /// What is under each of `names`, which are at most [`BATCH_SIZE`](Self::BATCH_SIZE), and each
+    /// What is under each of `names`, which are at most its `batch_size`, and each
     /// another.
     async fn read_batch(&self, names: &[&str]) -> Result<Readings, BatchTrouble>;
 }
@@ -84,12 +67,5 @@ impl Reading {
     }
 }
 
-/// Why a batch gave nothing.
-#[derive(Debug)]
-pub(crate) enum BatchTrouble {
-    /// The permission for batches is missing, perhaps.
-    Denied,
-    /// One of the names spoils it for all.
-    NotAsBatch,
-    Failed(Failure),
-}
+/// The readings of names.
+pub(crate) type Readings = HashMap<String, Result<Reading, Failure>>;

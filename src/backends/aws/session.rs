@@ -1,68 +1,28 @@
 //! One session for both services: profile, region, endpoints, time-outs, retries, credentials.
 
-use std::{collections::HashMap, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_config::profile::{Profile, ProfileSet};
-use aws_runtime::env_config::{
-    EnvConfigValue,
-    file::{EnvConfigFileKind, EnvConfigFiles},
-    section::SsoSession,
-};
 use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_runtime::client::{
-    identity::IdentityCache,
-    retries::{ClientRateLimiter, RetryPartition, TokenBucket},
-};
+use aws_smithy_runtime::client::{identity::IdentityCache, retries::RetryPartition};
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_smithy_types::retry::RetryConfig;
-use aws_types::{
-    os_shim_internal::{Env, Fs},
-    region::Region,
-};
+use aws_types::region::Region;
 use url::Url;
 
 use super::{
-    assume_role::AssumeRole,
-    builder::RetryMode,
-    credential::{self, StaticKeys},
+    credential,
+    facts::Facts,
     http::{self, Wire},
-    profile_files::{self, section_name},
-    service::Calls,
-    tls::{self, ClientCertificate, Trust},
+    options::SessionOptions,
+    retries::retry_partition,
+    shared_config::{SharedConfig, named_profile, profile_variable},
+    tls,
     trouble::Explain,
 };
-use crate::{Environment, Failure, FailureKind, Secret, backends::given::Given};
+use crate::Failure;
 
 /// How long before their end credentials are replaced.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(60);
-
-/// What a session is made from.
-#[derive(Debug, Clone)]
-pub(super) struct SessionOptions {
-    pub(super) environment: Environment,
-    pub(super) region_name: Option<Given<String>>,
-    pub(super) profile_name: Option<Given<String>>,
-    pub(super) keys: Option<StaticKeys>,
-    pub(super) endpoint_url: Option<Given<Secret>>,
-    pub(super) role: Option<Given<AssumeRole>>,
-    pub(super) sts_endpoint_url: Option<Given<Secret>>,
-    pub(super) sts_region: Option<String>,
-    /// Whom the service must be known to; `None` leaves it to environment and profile.
-    pub(super) trust: Option<Trust>,
-    pub(super) client_certificate: Option<Given<ClientCertificate>>,
-    pub(super) wire: Wire,
-    pub(super) timeout: Duration,
-    pub(super) max_attempts: Option<u32>,
-    pub(super) retry_mode: Option<RetryMode>,
-    pub(super) initial_backoff: Duration,
-    pub(super) use_fips: Option<bool>,
-    pub(super) use_dual_stack: Option<bool>,
-    pub(super) ignore_configured_endpoint_urls: bool,
-    /// Takes the place of the network.
-    #[cfg(test)]
-    pub(super) recorder: Option<aws_smithy_runtime_api::client::http::SharedHttpClient>,
-}
 
 /// What a client is made from.
 pub(crate) struct Session {
@@ -72,29 +32,24 @@ pub(crate) struct Session {
     pub(super) explain: Explain,
 }
 
-/// A setting is missing or wrong.
-pub(super) fn misconfigured(message: impl Into<String>) -> Failure {
-    Failure::new(FailureKind::Configuration, message)
-}
-
 /// Reads the profile and the certificates, and puts everything together. Nothing goes over the
 /// network yet.
 ///
 /// # Errors
 /// When a setting is missing or cannot be used.
-pub(super) async fn connect<S: Calls>(options: &SessionOptions) -> Result<Session, Failure> {
-    let shared = Shared::load(options, named_profile(options)).await?;
+pub(super) async fn connect(options: &SessionOptions, facts: &Facts) -> Result<Session, Failure> {
+    let shared = SharedConfig::load(options, named_profile(options)).await?;
     let region = shared.region()?;
     // Airflow uses a profile that settings name to ask for the role, and has the service asked as
     // the environment's profile says.
     let has_own = options.role.is_some() && options.profile_name.is_some();
     let of_service = if has_own {
-        Some(Shared::load(options, profile_variable(options)).await?)
+        Some(SharedConfig::load(options, profile_variable(options)).await?)
     } else {
         None
     };
     let of_service = of_service.as_ref().unwrap_or(&shared);
-    let endpoint_url = of_service.endpoint(options.endpoint_url.as_ref(), S::SERVICE_ID)?;
+    let endpoint_url = of_service.endpoint(options.endpoint_url.as_ref(), facts.service_id)?;
     let certificate = options.client_certificate.as_ref();
     let tls = tls::config(&shared.trust_unless_given(None), certificate).await?;
     let credentials_wire = options.wire.through(options.wire.proxies.clone());
@@ -139,7 +94,7 @@ pub(super) async fn connect<S: Calls>(options: &SessionOptions) -> Result<Sessio
         "use_dualstack_endpoint",
     ));
     let sdk = sdk.build();
-    let credentials = credential::provider::<S>(&shared, &sdk, &region)?;
+    let credentials = credential::provider(&shared, facts, &sdk, &region)?;
     let mut sdk = sdk.into_builder().credentials_provider(credentials);
     sdk.set_http_client(Some(http_client));
     if endpoint_url.is_some() {
@@ -147,284 +102,19 @@ pub(super) async fn connect<S: Calls>(options: &SessionOptions) -> Result<Sessio
         sdk.set_use_fips(None).set_use_dual_stack(None);
     }
     let whom = match &endpoint_url {
-        Some(url) => format!("{} at {}", S::SERVICE_ID, shown(url)),
-        None => format!("{} in {region}", S::SERVICE_ID),
+        Some(url) => format!("{} at {}", facts.service_id, shown(url)),
+        None => format!("{} in {region}", facts.service_id),
     };
     Ok(Session {
         sdk: sdk.build(),
         endpoint_url,
         retry_partition: retry_partition(),
-        explain: Explain::new::<S>(whom, options.timeout),
+        explain: Explain {
+            whom,
+            action: facts.action,
+            timeout: options.timeout,
+        },
     })
-}
-
-/// What one client learns about throttling is its own affair; the SDK's default is one for the
-/// whole process.
-///
-/// The limiter knows no rate before it has seen requests, and would have the first that is
-/// throttled wait for 10 s: it starts with what the Parameter Store allows, 40 reads a second.
-pub(super) fn retry_partition() -> RetryPartition {
-    const READS_PER_SECOND: f64 = 40.0;
-    // Of what is measured before, the first request keeps a fifth.
-    let limiter = ClientRateLimiter::builder()
-        .tokens_retrieved_per_second(READS_PER_SECOND * 5.0)
-        .maximum_bucket_capacity(READS_PER_SECOND)
-        .current_bucket_capacity(READS_PER_SECOND);
-    RetryPartition::custom("airflow-secrets")
-        .token_bucket(TokenBucket::default())
-        .client_rate_limiter(limiter.build())
-        .build()
-}
-
-/// The options, and the profile they lead to.
-pub(super) struct Shared<'o> {
-    pub(super) options: &'o SessionOptions,
-    name: String,
-    profiles: ProfileSet,
-    /// What each file has, first that of credentials: the parts of a key are those of one file.
-    keys: [ProfileSet; 2],
-    env: Env,
-}
-
-impl<'o> Shared<'o> {
-    async fn load(
-        options: &'o SessionOptions,
-        named: Option<Given<String>>,
-    ) -> Result<Self, Failure> {
-        let environment = &options.environment;
-        // An empty endpoint is none.
-        let variables = environment
-            .iter()
-            .filter(|(name, value)| !(name.starts_with("AWS_ENDPOINT_URL") && value.is_empty()))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let env = Env::from(variables.collect::<HashMap<_, _>>());
-        let [config, credentials] = profile_files::read(environment).await?;
-        let name = named.as_ref().map(|profile| profile.value.clone());
-        let name = name.unwrap_or_else(|| "default".to_owned());
-        let parse = async |config: &str, credentials: &str| {
-            let files = EnvConfigFiles::builder()
-                .with_contents(EnvConfigFileKind::Config, config)
-                .with_contents(EnvConfigFileKind::Credentials, credentials)
-                .build();
-            let selected = Some(section_name(&name).into());
-            let parsed = aws_config::profile::load(&Fs::default(), &env, &files, selected).await;
-            parsed.map_err(|_| {
-                misconfigured(
-                    "AWS's profile files (~/.aws/config and ~/.aws/credentials, or those that \
-                     AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name) cannot be parsed",
-                )
-            })
-        };
-        let profiles = parse(&config, &credentials).await?;
-        let keys = [parse("", &credentials).await?, parse(&config, "").await?];
-        if let Some(named) = named
-            && profiles.get_profile(&section_name(&name)).is_none()
-        {
-            return Err(named.failure(&format!(
-                "there is no AWS profile {name:?} in ~/.aws/config or ~/.aws/credentials"
-            )));
-        }
-        Ok(Self {
-            options,
-            name,
-            profiles,
-            keys,
-            env,
-        })
-    }
-
-    pub(super) fn profile_name(&self) -> &str {
-        &self.name
-    }
-
-    pub(super) fn in_profile(&self, key: &str) -> Option<&str> {
-        self.profiles.get(key)
-    }
-
-    pub(super) fn profile(&self, name: &str) -> Option<&Profile> {
-        self.profiles.get_profile(&section_name(name))
-    }
-
-    /// The same in the file of credentials alone, and in the other alone.
-    pub(super) fn in_each_file(&self, name: &str) -> [Option<&Profile>; 2] {
-        let name = section_name(name);
-        self.keys.each_ref().map(|file| file.get_profile(&name))
-    }
-
-    pub(super) fn sso_session(&self, name: &str) -> Option<&SsoSession> {
-        self.profiles.sso_session(&section_name(name))
-    }
-
-    pub(super) fn variable(&self, name: &str) -> Option<&'o str> {
-        let value = self.options.environment.get(name)?;
-        Some(value).filter(|value| !value.is_empty())
-    }
-
-    fn region(&self) -> Result<String, Failure> {
-        let variable = |name: &str| {
-            let region = self.options.environment.get(name)?;
-            Some(Given::new(name, "the environment", region.to_owned()))
-        };
-        let profile = || {
-            let region = self.in_profile("region")?.to_owned();
-            let profile = format!("the AWS profile {}", self.profile_name());
-            Some(Given::new("region", &profile, region))
-        };
-        let region = self.options.region_name.clone();
-        let region = region
-            .or_else(|| variable("AWS_DEFAULT_REGION"))
-            .or_else(profile)
-            .or_else(|| variable("AWS_REGION").filter(|region| !region.value.is_empty()));
-        let Some(region) = region else {
-            return Err(misconfigured(
-                "there is no AWS region: give \"region_name\" in backend_kwargs, \
-                 AWS_DEFAULT_REGION in the environment, or a region in the AWS profile",
-            ));
-        };
-        let is_label = !region.value.is_empty()
-            && region
-                .value
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '-');
-        if !is_label {
-            return Err(region.failure("this is no AWS region; one looks like eu-west-1"));
-        }
-        Ok(region.value)
-    }
-
-    /// The address of a service, where it is not AWS's own.
-    pub(super) fn endpoint(
-        &self,
-        given: Option<&Given<Secret>>,
-        service_id: &'static str,
-    ) -> Result<Option<String>, Failure> {
-        if let Some(given) = given {
-            let url = given.value.expose();
-            check_endpoint(url).map_err(|why| given.failure(why))?;
-            return Ok(Some(url.to_owned()));
-        }
-        let is_ignored = self.options.ignore_configured_endpoint_urls
-            || self.switch(
-                None,
-                "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-                "ignore_configured_endpoint_urls",
-            ) == Some(true);
-        if is_ignored {
-            return Ok(None);
-        }
-        // As variables and profiles have it.
-        let name = service_id.to_lowercase().replace(' ', "_");
-        let configured = EnvConfigValue::new()
-            .env("AWS_ENDPOINT_URL")
-            .profile("endpoint_url")
-            .service_id(&name);
-        let Some((url, _)) = configured.load(&self.env, Some(&self.profiles)) else {
-            return Ok(None);
-        };
-        check_endpoint(&url).map_err(|why| {
-            let variable = name.to_uppercase();
-            misconfigured(format!(
-                "the endpoint for {service_id} (AWS_ENDPOINT_URL_{variable} or AWS_ENDPOINT_URL in \
-                 the environment, or endpoint_url in the AWS profile): {why}"
-            ))
-        })?;
-        Ok(Some(url.into_owned()))
-    }
-
-    fn trust_unless_given(&self, given: Option<&Trust>) -> Trust {
-        if let Some(trust) = given {
-            return trust.clone();
-        }
-        let variable = |name: &str| {
-            let path = self.variable(name)?.to_owned();
-            Some(Given::new(name, "the environment", path))
-        };
-        let profile = || {
-            let path = self.in_profile("ca_bundle").map(str::to_owned)?;
-            let profile = format!("the AWS profile {}", self.profile_name());
-            Some(Given::new("ca_bundle", &profile, path))
-        };
-        let bundle = variable("AWS_CA_BUNDLE")
-            .or_else(profile)
-            .or_else(|| variable("REQUESTS_CA_BUNDLE"));
-        match bundle {
-            Some(path) => Trust::Bundle(path.map(PathBuf::from)),
-            None => Trust::Mozilla,
-        }
-    }
-
-    /// `true` or `false`, as given, else in a variable, else in the profile.
-    fn switch(&self, given: Option<bool>, variable: &str, key: &str) -> Option<bool> {
-        let text = self.variable(variable).or_else(|| self.in_profile(key));
-        given.or_else(|| text.map(|text| text.trim().eq_ignore_ascii_case("true")))
-    }
-
-    fn retry_config(&self) -> Result<RetryConfig, Failure> {
-        let options = self.options;
-        let text = |variable, key| self.variable(variable).or_else(|| self.in_profile(key));
-        let mode = match (options.retry_mode, text("AWS_RETRY_MODE", "retry_mode")) {
-            (Some(mode), _) => mode,
-            (None, None | Some("legacy" | "adaptive")) => RetryMode::Adaptive,
-            (None, Some("standard")) => RetryMode::Standard,
-            (None, Some(_)) => {
-                return Err(misconfigured(
-                    "AWS_RETRY_MODE, or retry_mode in the AWS profile, must be legacy, standard \
-                     or adaptive",
-                ));
-            }
-        };
-        let config = match mode {
-            RetryMode::Adaptive => RetryConfig::adaptive(),
-            RetryMode::Standard => RetryConfig::standard(),
-        };
-        let attempts = match (
-            options.max_attempts,
-            text("AWS_MAX_ATTEMPTS", "max_attempts").map(str::parse),
-        ) {
-            (Some(attempts), _) | (None, Some(Ok(attempts))) => Some(attempts),
-            (None, Some(Err(_))) => {
-                return Err(misconfigured(
-                    "AWS_MAX_ATTEMPTS, or max_attempts in the AWS profile, must be a number",
-                ));
-            }
-            (None, None) => None,
-        };
-        let config = config.with_initial_backoff(options.initial_backoff);
-        Ok(match attempts {
-            Some(attempts) => config.with_max_attempts(attempts.max(1)),
-            None => config,
-        })
-    }
-}
-
-/// The profile that a setting names: an argument, else a variable.
-fn named_profile(options: &SessionOptions) -> Option<Given<String>> {
-    let given = options.profile_name.clone();
-    given.or_else(|| profile_variable(options))
-}
-
-/// The profile that `AWS_DEFAULT_PROFILE`, else `AWS_PROFILE` names.
-fn profile_variable(options: &SessionOptions) -> Option<Given<String>> {
-    let variable = |name: &str| {
-        let profile = options.environment.get(name)?;
-        Some(Given::new(name, "the environment", profile.to_owned()))
-    };
-    variable("AWS_DEFAULT_PROFILE").or_else(|| variable("AWS_PROFILE"))
-}
-
-/// Whether `url` can be an endpoint.
-///
-/// # Errors
-/// Why it cannot.
-pub(super) fn check_endpoint(url: &str) -> Result<(), &'static str> {
-    let wrong =
-        "this is no endpoint; one looks like https://vpce-1.ssm.eu-west-1.vpce.amazonaws.com";
-    let url = Url::parse(url).map_err(|_| wrong)?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("an endpoint has no user name and no password");
-    }
-    let is_one = matches!(url.scheme(), "http" | "https") && url.has_host();
-    is_one.then_some(()).ok_or(wrong)
 }
 
 /// An endpoint as errors show it: no path, no query.

@@ -47,7 +47,7 @@ fn looked_up<S: Service>(backend: &AwsBackend<S>, given: &Value) -> (Vec<String>
     let mut names = Vec::new();
     while let Some(name) = asked.next_name() {
         let reading = match &given["answers"][names.len()] {
-            Value::String(text) if text == "binary" && !S::IS_PATH => Reading::absent(),
+            Value::String(text) if text == "binary" && !S::FACTS.is_path => Reading::absent(),
             Value::String(text) => Reading::Found(Secret::from(text.as_str())),
             _ => Reading::absent(),
         };

@@ -57,7 +57,7 @@ pub(super) async fn config(
     };
     let Some(given) = certificate else {
         return tls::config(authorities, None)
-            .map_err(|_| super::session::misconfigured("TLS cannot be set up"));
+            .map_err(|_| crate::Failure::configuration("TLS cannot be set up"));
     };
     let unusable = |why: &str| given.failure(&format!("\"client_cert\" cannot be used: {why}"));
     let identity = identity(&given.value).await.map_err(|why| unusable(&why))?;

@@ -11,8 +11,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use rustls::AlertDescription;
 
-use super::service::{BatchTrouble, Calls};
-use crate::{Failure, FailureKind, SkipReason, backends::http_client};
+use crate::{Failure, SkipReason, backends::http_client};
 
 /// What went wrong with a call.
 #[derive(Debug)]
@@ -136,22 +135,28 @@ fn about_client_certificate(error: &(dyn Error + 'static)) -> Option<Trouble> {
 }
 
 fn credentials_trouble(error: &CredentialsError) -> Trouble {
-    let failure = |kind, message: &str| Trouble::Known(Failure::new(kind, message));
-    match error {
-        CredentialsError::CredentialsNotLoaded(_) => Trouble::NoCredentials,
-        CredentialsError::ProviderTimedOut(_) => failure(
-            FailureKind::Unavailable,
-            "no AWS credentials came in time from where they are to come from",
-        ),
-        CredentialsError::InvalidConfiguration(_) => failure(
-            FailureKind::Configuration,
+    Trouble::Known(match error {
+        CredentialsError::CredentialsNotLoaded(_) => return Trouble::NoCredentials,
+        CredentialsError::ProviderTimedOut(_) => {
+            Failure::unavailable("no AWS credentials came in time from where they are to come from")
+        }
+        CredentialsError::InvalidConfiguration(_) => Failure::configuration(
             "the profile or the variables that say where AWS credentials come from cannot be used",
         ),
-        _ => failure(
-            FailureKind::Unavailable,
+        _ => Failure::unavailable(
             "AWS credentials could not be loaded from where they are to come from",
         ),
-    }
+    })
+}
+
+/// Why a batch gave nothing.
+#[derive(Debug)]
+pub(crate) enum BatchTrouble {
+    /// The permission for batches is missing, perhaps.
+    Denied,
+    /// One of the names spoils it for all.
+    NotAsBatch,
+    Failed(Failure),
 }
 
 /// Says what is the matter, for one client.
@@ -166,14 +171,6 @@ pub(super) struct Explain {
 }
 
 impl Explain {
-    pub(super) fn new<S: Calls>(whom: String, timeout: Duration) -> Self {
-        Self {
-            whom,
-            action: S::ACTION,
-            timeout,
-        }
-    }
-
     /// What a batch's trouble means for its names.
     pub(super) fn batch(&self, trouble: &Trouble) -> BatchTrouble {
         match trouble {
@@ -197,29 +194,28 @@ impl Explain {
         match trouble {
             Trouble::Known(failure) => failure.clone(),
             Trouble::Service(code) => self.service_failure(code),
-            Trouble::TimedOut => unavailable(format!(
+            Trouble::TimedOut => Failure::unavailable(format!(
                 "{whom} did not answer in time ({} s for a call with its retries)",
                 timeout.as_secs_f64()
             )),
-            Trouble::NotReached => unavailable(format!(
+            Trouble::NotReached => Failure::unavailable(format!(
                 "{whom} could not be reached, or broke the connection"
             )),
-            Trouble::ClientCertificate { is_missing: true } => unavailable(format!(
+            Trouble::ClientCertificate { is_missing: true } => Failure::unavailable(format!(
                 "{whom} asks for a client certificate: give \"client_cert\" in config_kwargs"
             )),
-            Trouble::ClientCertificate { is_missing: false } => unavailable(format!(
+            Trouble::ClientCertificate { is_missing: false } => Failure::unavailable(format!(
                 "{whom} does not take the client certificate: see to \"client_cert\" in \
                  config_kwargs"
             )),
-            Trouble::NotUnderstood => unavailable(format!(
+            Trouble::NotUnderstood => Failure::unavailable(format!(
                 "{whom} answered with what is no answer of AWS's; see whether it is the endpoint"
             )),
-            Trouble::NotSent => unavailable(format!(
+            Trouble::NotSent => Failure::unavailable(format!(
                 "{action} could not be sent to {whom}: see to the certificates, the proxy and the \
                  endpoint"
             )),
-            Trouble::NoCredentials => Failure::new(
-                FailureKind::Configuration,
+            Trouble::NoCredentials => Failure::configuration(
                 "there are no AWS credentials: give \"aws_access_key_id\" and \
                  \"aws_secret_access_key\" in backend_kwargs, AWS_ACCESS_KEY_ID and \
                  AWS_SECRET_ACCESS_KEY in the environment, a profile, or a role to the machine",
@@ -229,29 +225,30 @@ impl Explain {
 
     fn service_failure(&self, code: &Code) -> Failure {
         let Self { whom, action, .. } = self;
-        let denied = |message: String| Failure::new(FailureKind::AccessDenied, message);
         match code.name.as_str() {
-            _ if is_throttling(code) => unavailable(format!(
+            _ if is_throttling(code) => Failure::unavailable(format!(
                 "{whom} throttles: there were too many requests, and the retries were too"
             )),
-            "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => denied(format!(
-                "the AWS credentials have expired ({whom}): renew them, or see to this machine's \
+            "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => {
+                Failure::access_denied(format!(
+                    "the AWS credentials have expired ({whom}): renew them, or see to this machine's \
                  clock"
-            )),
-            _ if is_unknown_caller(code) => denied(format!(
+                ))
+            }
+            _ if is_unknown_caller(code) => Failure::access_denied(format!(
                 "{whom} does not know these AWS credentials, or takes their signature for wrong: \
                  see to the access key, its secret and its session token"
             )),
-            _ if is_denial(code) && code.is_about_key => denied(format!(
+            _ if is_denial(code) && code.is_about_key => Failure::access_denied(format!(
                 "denied by the encryption key: allow kms:Decrypt for it besides {action}"
             )),
-            _ if is_denial(code) => denied(format!(
+            _ if is_denial(code) => Failure::access_denied(format!(
                 "denied: the AWS credentials' policies do not allow {action} for it ({whom})"
             )),
             _ if code.status >= 500 => {
-                unavailable(format!("{whom} has an error of its own ({})", code.status))
+                Failure::unavailable(format!("{whom} has an error of its own ({})", code.status))
             }
-            _ => unavailable(format!("{whom} refused the request{code}")),
+            _ => Failure::unavailable(format!("{whom} refused the request{code}")),
         }
     }
 }
@@ -268,10 +265,6 @@ impl fmt::Display for Code {
             write!(f, " ({})", self.status)
         }
     }
-}
-
-fn unavailable(message: String) -> Failure {
-    Failure::new(FailureKind::Unavailable, message)
 }
 
 fn is_denial(code: &Code) -> bool {

@@ -8,8 +8,15 @@ use azure_core::{
 };
 use serde::Deserialize;
 
-use super::{client::Answer, wire};
-use crate::{Failure, FailureKind};
+use super::wire;
+use crate::{Failure, FailureKind, Secret};
+
+/// What a read found.
+pub(super) enum Answer {
+    Found(Secret),
+    /// Not there, and why where there is more to say.
+    Missing(Option<&'static str>),
+}
 
 /// Why there is no secret.
 pub(super) enum Problem {
@@ -44,10 +51,7 @@ pub(super) fn value(value: Option<String>) -> Answer {
 
 /// An answer that is no secret.
 pub(super) fn unreadable() -> Failure {
-    Failure::new(
-        FailureKind::InvalidValue,
-        "the answer cannot be read: it is not UTF-8, or not one of Key Vault's",
-    )
+    Failure::invalid_value("the answer cannot be read: it is not UTF-8, or not one of Key Vault's")
 }
 
 /// What `error`, which reading a secret of `vault` ended with, means.
@@ -65,19 +69,15 @@ pub(super) fn classify(error: &Error, vault: &str) -> Problem {
             raw_response,
             ..
         } => Problem::Failed(refused(*status, raw_response.as_deref(), vault)),
-        ErrorKind::Io | ErrorKind::Connection => Problem::Failed(Failure::new(
-            FailureKind::Unavailable,
-            format!("the Key Vault {vault} gave no whole answer"),
-        )),
+        ErrorKind::Io | ErrorKind::Connection => Problem::Failed(Failure::unavailable(format!(
+            "the Key Vault {vault} gave no whole answer"
+        ))),
         // All that is left is a challenge that is none, or that names another audience.
-        _ => Problem::Failed(Failure::new(
-            FailureKind::Configuration,
-            format!(
-                "{vault} does not ask for a token as a Key Vault of that name does: check \
+        _ => Problem::Failed(Failure::configuration(format!(
+            "{vault} does not ask for a token as a Key Vault of that name does: check \
                  \"vault_url\", or set \"verify_challenge_resource\" to false where the vault has \
                  a name of its own"
-            ),
-        )),
+        ))),
     }
 }
 

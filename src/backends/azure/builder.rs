@@ -91,22 +91,22 @@ impl AzureKeyVaultBuilder {
     /// What the names of connections begin with. An empty one means bare ids; with `None`
     /// connections are not asked for. Default: `airflow-connections`.
     #[must_use]
-    pub fn connections_prefix(mut self, prefix: Option<&str>) -> Self {
-        self.connections_prefix = prefix.map(str::to_owned);
+    pub fn connections_prefix<'p>(mut self, prefix: impl Into<Option<&'p str>>) -> Self {
+        self.connections_prefix = prefix.into().map(str::to_owned);
         self
     }
 
     /// The same for variables. Default: `airflow-variables`.
     #[must_use]
-    pub fn variables_prefix(mut self, prefix: Option<&str>) -> Self {
-        self.variables_prefix = prefix.map(str::to_owned);
+    pub fn variables_prefix<'p>(mut self, prefix: impl Into<Option<&'p str>>) -> Self {
+        self.variables_prefix = prefix.into().map(str::to_owned);
         self
     }
 
     /// The same for configuration entries. Default: `airflow-config`.
     #[must_use]
-    pub fn config_prefix(mut self, prefix: Option<&str>) -> Self {
-        self.config_prefix = prefix.map(str::to_owned);
+    pub fn config_prefix<'p>(mut self, prefix: impl Into<Option<&'p str>>) -> Self {
+        self.config_prefix = prefix.into().map(str::to_owned);
         self
     }
 

@@ -6,8 +6,12 @@ use azure_core::credentials::TokenCredential;
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::{answer, credential::TokenKeeper, wire::Wire};
-use crate::{Failure, FailureKind, Secret};
+use super::{
+    answer::{self, Answer},
+    credential::TokenKeeper,
+    wire::Wire,
+};
+use crate::Failure;
 
 /// Which vault, and how it is asked.
 #[derive(Debug, Clone)]
@@ -27,13 +31,6 @@ pub(super) struct Client {
     wire: Arc<Wire>,
     slots: Semaphore,
     look_for_deleted: bool,
-}
-
-/// What a read found.
-pub(super) enum Answer {
-    Found(Secret),
-    /// Not there, and why where there is more to say.
-    Missing(Option<&'static str>),
 }
 
 impl std::fmt::Debug for Client {
@@ -80,13 +77,10 @@ impl Client {
         let limit = self.wire.timeout();
         timeout(limit, self.ask(name)).await.unwrap_or_else(|_| {
             let seconds = limit.as_secs_f64();
-            Err(Failure::new(
-                FailureKind::Unavailable,
-                format!(
-                    "the Key Vault {} did not answer within {seconds} s",
-                    self.vault
-                ),
-            ))
+            Err(Failure::unavailable(format!(
+                "the Key Vault {} did not answer within {seconds} s",
+                self.vault
+            )))
         })
     }
 

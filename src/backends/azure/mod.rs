@@ -26,11 +26,8 @@ mod wire;
 
 use async_trait::async_trait;
 
+use self::{answer::Answer, client::Client, naming::Naming};
 pub use self::{builder::AzureKeyVaultBuilder, credential::AzureCredential};
-use self::{
-    client::{Answer, Client},
-    naming::Naming,
-};
 use crate::{
     BackendSetup, ConfigurationError, Failure, Lookup, Secret, SecretsBackend, SkipReason,
 };

@@ -24,7 +24,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::OnceCell;
 
 use crate::{
-    Environment, Failure, FailureKind,
+    Environment, Failure,
     backends::{
         http_client::{self, ChooseProxy, Http, Settings, no_proxies, tls},
         roots,
@@ -109,8 +109,7 @@ impl Wire {
     pub(super) async fn send(&self, request: &Request) -> Result<AsyncRawResponse, Trouble> {
         let http = self.http(request).await.map_err(Trouble::lasting)?;
         let unsendable = || {
-            Trouble::lasting(Failure::new(
-                FailureKind::Configuration,
+            Trouble::lasting(Failure::configuration(
                 "the request holds a character that cannot be sent",
             ))
         };
@@ -208,7 +207,7 @@ impl Wire {
             }
         };
         Trouble {
-            failure: Failure::new(FailureKind::Unavailable, message),
+            failure: Failure::unavailable(message),
             is_transient: !matches!(trouble, http_client::Trouble::Untrusted(_)),
         }
     }
@@ -249,10 +248,10 @@ impl Trouble {
 /// Whoever answered has had too many requests.
 pub(super) fn throttled(host: &str, retry_after: Option<u64>) -> Failure {
     let when = retry_after.map(|seconds| format!(", and asks to wait {seconds} s"));
-    Failure::new(
-        FailureKind::Unavailable,
-        format!("{host} throttles its clients{}", when.unwrap_or_default()),
-    )
+    Failure::unavailable(format!(
+        "{host} throttles its clients{}",
+        when.unwrap_or_default()
+    ))
 }
 
 fn http(
@@ -261,7 +260,7 @@ fn http(
     connect_timeout: Duration,
 ) -> Result<Http, Failure> {
     let tls = tls::config(authorities, None)
-        .map_err(|_| Failure::new(FailureKind::Configuration, "TLS cannot be set up"))?;
+        .map_err(|_| Failure::configuration("TLS cannot be set up"))?;
     Ok(Http::new(Settings {
         tls,
         proxies,
@@ -283,8 +282,7 @@ fn proxies(environment: &Environment) -> Result<ChooseProxy, Failure> {
         return Ok(no_proxies());
     };
     http_client::proxy(url).map_err(|_| {
-        Failure::new(
-            FailureKind::Configuration,
+        Failure::configuration(
             "the proxy that https_proxy or all_proxy names is no URL like \
              http://proxy.example.com:3128",
         )
@@ -306,6 +304,6 @@ async fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failu
     let found = roots::certificates(path).await;
     found.map_err(|why| {
         let message = format!("{} cannot be used for TLS: {why}", path.display());
-        Failure::new(FailureKind::Configuration, message)
+        Failure::configuration(message)
     })
 }

@@ -59,7 +59,7 @@ fn lasting(kind: FailureKind, message: impl Into<String>) -> Trouble {
 }
 
 fn transient(message: impl Into<String>) -> Trouble {
-    Trouble::transient(Failure::new(FailureKind::Unavailable, message))
+    Trouble::transient(Failure::unavailable(message))
 }
 
 /// Reads what was answered to a read of a version.

@@ -57,7 +57,7 @@ pub struct CloudSecretManagerBuilder {
     iam_credentials_endpoint: Option<Given<Secret>>,
     attempt_timeout: Duration,
     timeout: Duration,
-    max_retries: usize,
+    max_retries: u32,
     max_concurrent_requests: usize,
 }
 
@@ -87,45 +87,25 @@ impl Default for CloudSecretManagerBuilder {
 }
 
 impl CloudSecretManagerBuilder {
-    /// What names of connections begin with, before the separator. Default: `airflow-connections`.
+    /// What names of connections begin with, before the separator; with `None` connections are not
+    /// asked for. Default: `airflow-connections`.
     #[must_use]
-    pub fn connections_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.connections_prefix.value = Some(prefix.into());
+    pub fn connections_prefix<'p>(mut self, prefix: impl Into<Option<&'p str>>) -> Self {
+        self.connections_prefix.value = prefix.into().map(str::to_owned);
         self
     }
 
-    /// Never asks for connections: Airflow's `connections_prefix: null`.
+    /// The same for variables. Default: `airflow-variables`.
     #[must_use]
-    pub fn without_connections(mut self) -> Self {
-        self.connections_prefix.value = None;
+    pub fn variables_prefix<'p>(mut self, prefix: impl Into<Option<&'p str>>) -> Self {
+        self.variables_prefix.value = prefix.into().map(str::to_owned);
         self
     }
 
-    /// What names of variables begin with. Default: `airflow-variables`.
+    /// The same for configuration entries. Default: `airflow-config`.
     #[must_use]
-    pub fn variables_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.variables_prefix.value = Some(prefix.into());
-        self
-    }
-
-    /// Never asks for variables.
-    #[must_use]
-    pub fn without_variables(mut self) -> Self {
-        self.variables_prefix.value = None;
-        self
-    }
-
-    /// What names of configuration entries begin with. Default: `airflow-config`.
-    #[must_use]
-    pub fn config_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.config_prefix.value = Some(prefix.into());
-        self
-    }
-
-    /// Never asks for configuration entries.
-    #[must_use]
-    pub fn without_config(mut self) -> Self {
-        self.config_prefix.value = None;
+    pub fn config_prefix<'p>(mut self, prefix: impl Into<Option<&'p str>>) -> Self {
+        self.config_prefix.value = prefix.into().map(str::to_owned);
         self
     }
 
@@ -233,7 +213,7 @@ impl CloudSecretManagerBuilder {
     /// How often a request is repeated on 429, 5xx, `RESOURCE_EXHAUSTED`, `UNAVAILABLE`, a wrong
     /// checksum and connection errors; a request for a token too. Default: 3.
     #[must_use]
-    pub fn max_retries(mut self, retries: usize) -> Self {
+    pub fn max_retries(mut self, retries: u32) -> Self {
         self.max_retries = retries;
         self
     }
@@ -261,13 +241,20 @@ impl CloudSecretManagerBuilder {
             source,
             scopes: self.scopes,
             impersonation,
-            quota_project: non_empty(&self.environment, "GOOGLE_CLOUD_QUOTA_PROJECT"),
-            max_retries: u32::try_from(self.max_retries).unwrap_or(u32::MAX),
+            quota_project: self
+                .environment
+                .non_empty("GOOGLE_CLOUD_QUOTA_PROJECT")
+                .map(str::to_owned),
+            max_retries: self.max_retries,
         };
         let mut universe_domain = self
             .universe_domain
             .or_else(|| identity.universe_domain().map(str::to_owned))
-            .or_else(|| non_empty(&self.environment, "GOOGLE_CLOUD_UNIVERSE_DOMAIN"));
+            .or_else(|| {
+                self.environment
+                    .non_empty("GOOGLE_CLOUD_UNIVERSE_DOMAIN")
+                    .map(str::to_owned)
+            });
         if emulator.is_some() {
             (identity.source, identity.impersonation) = (Source::Anonymous, None);
             universe_domain = None;
@@ -317,7 +304,7 @@ impl CloudSecretManagerBuilder {
 
     /// The address of an emulator, if there is to be one.
     fn emulator(&self) -> Result<Option<String>, ConfigurationError> {
-        let Some(host) = non_empty(&self.environment, EMULATOR) else {
+        let Some(host) = self.environment.non_empty(EMULATOR) else {
             return Ok(None);
         };
         if self.endpoint.is_some() {
@@ -399,12 +386,6 @@ impl CloudSecretManagerBuilder {
             project => Ok(project),
         }
     }
-}
-
-/// The value of variable `name`, where an empty one is none.
-pub(super) fn non_empty(environment: &Environment, name: &str) -> Option<String> {
-    let value = environment.get(name).filter(|value| !value.is_empty());
-    value.map(str::to_owned)
 }
 
 /// A URL of a scheme and a host, without a slash at its end.

@@ -20,7 +20,7 @@ use super::{
     project::Project,
 };
 use crate::{
-    Failure, FailureKind,
+    Failure,
     backends::retry::{self, Trouble},
 };
 
@@ -39,7 +39,7 @@ pub(super) struct ClientSettings {
     pub(super) attempt_timeout: Duration,
     /// For a whole lookup, retries, a token and the wait for a free slot included.
     pub(super) total_timeout: Duration,
-    pub(super) max_retries: usize,
+    pub(super) max_retries: u32,
     pub(super) max_concurrent_requests: usize,
 }
 
@@ -137,10 +137,7 @@ impl Client {
 
     fn too_late(&self) -> Failure {
         let (seconds, awaited) = (self.settings.total_timeout.as_secs_f64(), self.awaited());
-        Failure::new(
-            FailureKind::Unavailable,
-            format!("no {awaited} within {seconds} s"),
-        )
+        Failure::unavailable(format!("no {awaited} within {seconds} s"))
     }
 
     /// What there may not be. Google's library asks for the token of an account for a minute.
@@ -233,7 +230,7 @@ fn known(state: &State) -> Option<Result<Arc<Live>, Failure>> {
 }
 
 fn unusable(message: &str) -> Failure {
-    Failure::new(FailureKind::Configuration, message)
+    Failure::configuration(message)
 }
 
 /// The Tokio runtime that a client belongs to. Tokens are renewed, and connections kept, by tasks

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
 
-use crate::{Environment, Failure, FailureKind};
+use crate::{Environment, Failure};
 
 /// Where it is, unless the environment names another place.
 const DEFAULT_HOST: &str = "metadata.google.internal";
@@ -31,7 +31,7 @@ impl MetadataServer {
         }
         let host = ["GCE_METADATA_HOST", "GCE_METADATA_ROOT"]
             .iter()
-            .find_map(|name| environment.get(name).filter(|host| !host.is_empty()))
+            .find_map(|name| environment.non_empty(name))
             .unwrap_or(DEFAULT_HOST);
         let number = |name| environment.get(name)?.trim().parse::<u32>().ok();
         Some(Self {
@@ -80,14 +80,11 @@ impl MetadataServer {
     }
 
     fn is_absent(&self) -> Failure {
-        Failure::new(
-            FailureKind::Configuration,
-            format!(
-                "there are no Google credentials: give \"gcp_keyfile_dict\", \"gcp_key_path\" or \
+        Failure::configuration(format!(
+            "there are no Google credentials: give \"gcp_keyfile_dict\", \"gcp_key_path\" or \
                  \"gcp_credential_config_file\", set GOOGLE_APPLICATION_CREDENTIALS, or log in \
                  with `gcloud auth application-default login` (no metadata server answers at {})",
-                self.host
-            ),
-        )
+            self.host
+        ))
     }
 }

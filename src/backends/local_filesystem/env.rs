@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use super::{Entry, Malformed, value::Value};
+use super::{Entry, malformed::Malformed, value::Value};
 
 /// The entries of a `.env` file; each holds the list of the values its key was given.
 pub(super) fn parse(content: &str) -> Result<Vec<Entry>, Malformed> {

@@ -4,7 +4,11 @@ use std::{fs, io, path::Path};
 
 use secrecy::zeroize::Zeroizing;
 
-use super::{Entry, Malformed, env, json, yaml};
+use super::{
+    Entry, env, json,
+    malformed::{Malformed, line_at},
+    yaml,
+};
 use crate::{Failure, FailureKind};
 
 /// The formats a file can have.
@@ -35,13 +39,10 @@ impl Format {
 /// Reads the entries of the file at `path`.
 pub(super) fn read(path: &str) -> Result<(Format, Vec<Entry>), Failure> {
     let Some(format) = Format::of(path) else {
-        return Err(Failure::new(
-            FailureKind::Configuration,
-            format!(
-                "{path}: unknown kind of file; its name must end in .env, .json, .yaml or .yml, \
+        return Err(Failure::configuration(format!(
+            "{path}: unknown kind of file; its name must end in .env, .json, .yaml or .yml, \
                  with something before that"
-            ),
-        ));
+        )));
     };
     let content = text(path)?;
     let entries = match format {
@@ -51,10 +52,9 @@ pub(super) fn read(path: &str) -> Result<(Format, Vec<Entry>), Failure> {
     };
     match entries {
         Ok(entries) => Ok((format, entries)),
-        Err(Malformed { line, problem }) => Err(Failure::new(
-            FailureKind::InvalidValue,
-            format!("{path}:{line}: {problem}"),
-        )),
+        Err(Malformed { line, problem }) => {
+            Err(Failure::invalid_value(format!("{path}:{line}: {problem}")))
+        }
     }
 }
 
@@ -67,10 +67,9 @@ fn text(path: &str) -> Result<Zeroizing<String>, Failure> {
         Ok(text) => text,
         Err(error) => {
             let line = line_at(&bytes, error.valid_up_to());
-            return Err(Failure::new(
-                FailureKind::InvalidValue,
-                format!("{path}:{line}: not UTF-8; save the file as UTF-8"),
-            ));
+            return Err(Failure::invalid_value(format!(
+                "{path}:{line}: not UTF-8; save the file as UTF-8"
+            )));
         }
     };
     let mut lines = Zeroizing::new(String::with_capacity(text.len()));
@@ -83,12 +82,6 @@ fn text(path: &str) -> Result<Zeroizing<String>, Failure> {
         lines.push_str(part);
     }
     Ok(lines)
-}
-
-/// The line of byte `at`, from 1.
-pub(super) fn line_at(content: &[u8], at: usize) -> usize {
-    let before = content.get(..at).unwrap_or_default();
-    before.split(|byte| *byte == b'\n').count()
 }
 
 fn unreadable(path: &str, error: &io::Error) -> Failure {

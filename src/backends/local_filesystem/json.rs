@@ -2,7 +2,11 @@
 
 use std::rc::Rc;
 
-use super::{Entry, Malformed, file::line_at, value::Value};
+use super::{
+    Entry,
+    malformed::{Malformed, line_at},
+    value::Value,
+};
 use crate::connection::python::{
     Text,
     json::{self, MAX_DEPTH},

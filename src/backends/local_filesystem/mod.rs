@@ -8,6 +8,7 @@ mod connection;
 mod env;
 mod file;
 mod json;
+mod malformed;
 mod repr;
 mod timestamp;
 mod to_json;
@@ -24,8 +25,8 @@ pub use builder::LocalFilesystemBuilder;
 
 use self::{connection::Refusal, file::Format, value::Value};
 use crate::{
-    BackendSetup, ConfigurationError, Connection, Dialect, Failure, FailureKind, Lookup, Secret,
-    SecretsBackend, SkipReason,
+    BackendSetup, ConfigurationError, Connection, Dialect, Failure, Lookup, Secret, SecretsBackend,
+    SkipReason,
 };
 
 /// Connections, variables and configuration entries from `.env`, `.json`, `.yaml` and `.yml`
@@ -71,21 +72,6 @@ struct Entry {
     line: Option<usize>,
 }
 
-/// A file that cannot be read as its format.
-struct Malformed {
-    line: usize,
-    problem: String,
-}
-
-impl Malformed {
-    fn at(line: usize, problem: impl Into<String>) -> Self {
-        Self {
-            line,
-            problem: problem.into(),
-        }
-    }
-}
-
 impl Entry {
     fn is_called(&self, name: &str) -> bool {
         matches!(&*self.key, Value::Text(key) if **key == name)
@@ -104,10 +90,7 @@ impl Entry {
         let line = self
             .line
             .map_or_else(String::new, |line| format!(":{line}"));
-        Failure::new(
-            FailureKind::InvalidValue,
-            format!("{path}{line}: {key} {problem}"),
-        )
+        Failure::invalid_value(format!("{path}{line}: {key} {problem}"))
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     MetastoreBackend,
     driver::Driver,
     fernet::FernetKeys,
+    limits::Limits,
     url::{DatabaseUrl, Engine},
 };
 use crate::{ConfigurationError, Secret, Warning};
@@ -22,19 +23,6 @@ pub struct MetastoreBuilder {
     fernet_key: Option<Secret>,
     fernet_key_origin: Option<String>,
     pub(super) limits: Limits,
-}
-
-/// How many connections there may be, and how long anything may take.
-#[cfg_attr(
-    not(any(feature = "postgres", feature = "mysql")),
-    allow(dead_code, reason = "only servers need it")
-)]
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) max_connections: usize,
-    pub(super) acquire_timeout: Duration,
-    pub(super) statement_timeout: Duration,
-    pub(super) idle_timeout: Duration,
 }
 
 impl Default for MetastoreBuilder {

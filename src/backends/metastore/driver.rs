@@ -6,7 +6,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::row::Row;
-use crate::{Failure, FailureKind};
+use crate::Failure;
 
 /// A database that can be asked for rows of Airflow's tables. It connects when it is first asked,
 /// and sends nothing but `SELECT`.
@@ -121,6 +121,6 @@ impl Fault {
 
     /// The failure that callers see.
     pub(super) fn into_failure(self, native_key: &str) -> Failure {
-        Failure::new(FailureKind::Unavailable, self.message).at(native_key)
+        Failure::unavailable(self.message).at(native_key)
     }
 }

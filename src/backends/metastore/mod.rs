@@ -6,6 +6,7 @@
 mod builder;
 mod driver;
 mod fernet;
+mod limits;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(any(feature = "postgres", feature = "mysql"))]

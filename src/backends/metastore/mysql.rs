@@ -16,8 +16,8 @@ use self::{
     wire::{Login, Tls, Wire, WireError},
 };
 use super::{
-    builder::Limits,
     driver::{Fault, FaultKind, Select, Table},
+    limits::Limits,
     pool::{Pool, Server},
     row::Row,
     sql::{self, Syntax},

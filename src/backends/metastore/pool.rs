@@ -23,8 +23,8 @@ use deadpool::managed::{
 use tokio::{runtime::Handle, time};
 
 use super::{
-    builder::Limits,
     driver::{Driver, Fault, FaultKind, Select},
+    limits::Limits,
     row::Row,
 };
 

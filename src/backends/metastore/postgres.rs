@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 
 use self::options::{Host, Mode, Options};
 use super::{
-    builder::Limits,
     driver::{Fault, FaultKind, Select, Table},
+    limits::Limits,
     pool::{Pool, Server},
     row::{Cell, Row},
     sql::{self, Syntax},

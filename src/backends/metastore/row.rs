@@ -198,12 +198,8 @@ impl Cell {
             Self::Integer(port) => u16::try_from(port).ok(),
             _ => None,
         };
-        port.map(Some).ok_or_else(|| {
-            Failure::new(
-                FailureKind::InvalidValue,
-                "`port` is not a whole number from 0 to 65535",
-            )
-        })
+        port.map(Some)
+            .ok_or_else(|| Failure::invalid_value("`port` is not a whole number from 0 to 65535"))
     }
 
     /// Whether a boolean column says yes; SQLite keeps 0 and 1, and Python's truth decides about
@@ -221,8 +217,5 @@ impl Cell {
 
 /// `column` holds what Airflow never writes there.
 fn unreadable(column: &str) -> Failure {
-    Failure::new(
-        FailureKind::InvalidValue,
-        format!("`{column}` is not text in UTF-8"),
-    )
+    Failure::invalid_value(format!("`{column}` is not text in UTF-8"))
 }

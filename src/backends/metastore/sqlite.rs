@@ -22,8 +22,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter, types::ValueR
 use zeroize::Zeroizing;
 
 use super::{
-    builder::Limits,
     driver::{Driver, Fault, FaultKind, Select, Table},
+    limits::Limits,
     row::{Cell, Row},
     sql::{self, Syntax},
     url::DatabaseUrl,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::document::Document;
-use crate::{Failure, FailureKind, Secret};
+use crate::{Failure, Secret};
 
 /// Which version of the KV secrets engine is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -220,12 +220,11 @@ pub(super) fn unwrapped_secret_id(body: &[u8]) -> Option<Secret> {
 }
 
 fn invalid(message: &str) -> Failure {
-    Failure::new(FailureKind::InvalidValue, message)
+    Failure::invalid_value(message)
 }
 
 fn not_vault() -> Failure {
-    Failure::new(
-        FailureKind::Unavailable,
+    Failure::unavailable(
         "the answer is not one of Vault's: check that \"url\" is Vault's, and not that of a \
          proxy or a login page before it",
     )

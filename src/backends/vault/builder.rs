@@ -62,7 +62,7 @@ pub struct VaultBuilder {
     redirect_hosts: Vec<String>,
     connect_timeout: Duration,
     pub(super) timeout: Duration,
-    max_retries: usize,
+    max_retries: u32,
     max_concurrent_requests: usize,
     trust_window: Duration,
 }
@@ -256,7 +256,7 @@ impl VaultBuilder {
 
     /// How often a request is repeated on 412, 429, 5xx and connection errors. Default: 3.
     #[must_use]
-    pub fn max_retries(mut self, retries: usize) -> Self {
+    pub fn max_retries(mut self, retries: u32) -> Self {
         self.max_retries = retries;
         self
     }
@@ -391,8 +391,7 @@ impl VaultBuilder {
     }
 
     fn path_variable(&self, name: &str) -> Option<PathBuf> {
-        let path = self.environment.get(name)?;
-        Some(path.into()).filter(|_| !path.is_empty())
+        self.environment.non_empty(name).map(PathBuf::from)
     }
 }
 

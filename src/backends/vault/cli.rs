@@ -82,7 +82,7 @@ impl Cli<'_> {
     fn get(&self, name: &str) -> Option<Given<String>> {
         ["BAO", "VAULT"].iter().find_map(|prefix| {
             let name = format!("{prefix}_{name}");
-            let value = self.0.get(&name).filter(|value| !value.is_empty())?;
+            let value = self.0.non_empty(&name)?;
             Some(Given::new(&name, ORIGIN, value.to_owned()))
         })
     }
@@ -100,7 +100,7 @@ impl Cli<'_> {
                 origin,
             });
         }
-        let home = self.0.get("HOME").filter(|home| !home.is_empty())?;
+        let home = self.0.non_empty("HOME")?;
         let file = PathBuf::from(home).join(".vault-token");
         Some(Given::new(
             "~/.vault-token",

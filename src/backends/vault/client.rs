@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{answer, paths, tls::Tls};
 use crate::{
-    Failure, FailureKind, Secret,
+    Failure, Secret,
     backends::retry::{self, Trouble},
 };
 
@@ -96,7 +96,7 @@ pub(super) struct ClientSettings {
     pub(super) connect_timeout: Duration,
     /// For a whole lookup or login, retries and the wait for a free slot included.
     pub(super) total_timeout: Duration,
-    pub(super) max_retries: usize,
+    pub(super) max_retries: u32,
     pub(super) max_concurrent_requests: usize,
 }
 
@@ -182,14 +182,11 @@ impl Client {
         timeout(self.settings.total_timeout, work)
             .await
             .unwrap_or_else(|_| {
-                Err(Failure::new(
-                    FailureKind::Unavailable,
-                    format!(
-                        "Vault at {} did not answer within {} s",
-                        self.settings.address,
-                        self.settings.total_timeout.as_secs_f64()
-                    ),
-                ))
+                Err(Failure::unavailable(format!(
+                    "Vault at {} did not answer within {} s",
+                    self.settings.address,
+                    self.settings.total_timeout.as_secs_f64()
+                )))
             })
     }
 
@@ -236,10 +233,7 @@ impl Client {
         token: Option<&Secret>,
     ) -> Result<reqwest::Request, Failure> {
         let unsendable = |what: &str| {
-            Failure::new(
-                FailureKind::Configuration,
-                format!("{what} holds a character that cannot be sent"),
-            )
+            Failure::configuration(format!("{what} holds a character that cannot be sent"))
         };
         let url = format!("{}{}", self.base, paths::encode(&request.path()));
         let url = Url::parse(&url).map_err(|_| unsendable("the path"))?;
@@ -267,9 +261,8 @@ impl Client {
             .connect_timeout(settings.connect_timeout)
             .redirect(redirect_policy(settings));
         if let Some(proxy) = &settings.proxy {
-            let proxy = reqwest::Proxy::all(proxy.expose()).map_err(|_| {
-                Failure::new(FailureKind::Configuration, "the proxy's URL cannot be used")
-            })?;
+            let proxy = reqwest::Proxy::all(proxy.expose())
+                .map_err(|_| Failure::configuration("the proxy's URL cannot be used"))?;
             builder = builder.proxy(proxy);
         }
         let builder = if settings.address.is_https() {
@@ -279,7 +272,7 @@ impl Client {
         };
         builder.build().map_err(|error| {
             let message = format!("the HTTP client cannot be made: {}", root_cause(&error));
-            Failure::new(FailureKind::Configuration, message)
+            Failure::configuration(message)
         })
     }
 
@@ -300,7 +293,7 @@ impl Client {
             format!("no answer from Vault at {address}: {cause}")
         };
         Trouble {
-            failure: Failure::new(FailureKind::Unavailable, message),
+            failure: Failure::unavailable(message),
             is_transient: !is_certificate,
             retry_after: None,
         }
@@ -322,10 +315,7 @@ impl Client {
                 _ => format!("is not able to answer (HTTP {})", status.as_u16()),
             }
         };
-        Failure::new(
-            FailureKind::Unavailable,
-            format!("Vault at {address} {why}"),
-        )
+        Failure::unavailable(format!("Vault at {address} {why}"))
     }
 
     /// A redirect that we do not follow.
@@ -337,14 +327,11 @@ impl Client {
             .as_ref()
             .and_then(Url::host_str)
             .unwrap_or("elsewhere");
-        Failure::new(
-            FailureKind::Unavailable,
-            format!(
-                "Vault at {} is a standby and redirects to {target}, where the token is not sent: \
+        Failure::unavailable(format!(
+            "Vault at {} is a standby and redirects to {target}, where the token is not sent: \
                  use the leader's address, or allow that host for redirects",
-                self.settings.address
-            ),
-        )
+            self.settings.address
+        ))
     }
 
     /// Vault refused, and not for want of a good token.
@@ -356,13 +343,10 @@ impl Client {
             }
             _ => ": check \"url\", \"namespace\" and \"mount_point\"",
         };
-        Failure::new(
-            FailureKind::Configuration,
-            format!(
-                "{address} did not take the request (HTTP {}){hint}",
-                status.as_u16()
-            ),
-        )
+        Failure::configuration(format!(
+            "{address} did not take the request (HTTP {}){hint}",
+            status.as_u16()
+        ))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Documents: from what a KV engine holds to a connection's text or a value.
 
 use crate::{
-    Failure, FailureKind, Lookup, Secret,
+    Failure, Lookup, Secret,
     backends::local_filesystem::str_of_json,
     connection::python::{
         Written,
@@ -55,5 +55,5 @@ impl Document {
 }
 
 fn invalid(message: &str) -> Failure {
-    Failure::new(FailureKind::InvalidValue, message)
+    Failure::invalid_value(message)
 }

@@ -340,11 +340,7 @@ fn token_login(
     if let Some(path) = &arguments.token_path {
         return Ok(Login::token_path(path));
     }
-    let from_environment = || {
-        environment
-            .get("VAULT_TOKEN")
-            .filter(|token| !token.is_empty())
-    };
+    let from_environment = || environment.non_empty("VAULT_TOKEN");
     match &arguments.token {
         Some(token) => Ok(Login::token(token.clone())),
         None => from_environment()

@@ -50,8 +50,8 @@ use self::{
     paths::{Layout, Location, MountPoint},
 };
 use crate::{
-    BackendSetup, ConfigurationError, Failure, FailureKind, Lookup, Secret, SecretsBackend,
-    SkipReason, backends::retry::Trouble,
+    BackendSetup, ConfigurationError, Failure, Lookup, Secret, SecretsBackend, SkipReason,
+    backends::retry::Trouble,
 };
 
 /// Reads connections, variables and configuration entries from Vault or OpenBao.
@@ -141,8 +141,7 @@ impl VaultBackend {
         match status {
             StatusCode::OK | StatusCode::NOT_FOUND => {}
             StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
-                return Err(Failure::new(
-                    FailureKind::AccessDenied,
+                return Err(Failure::access_denied(
                     "denied: the token's policies do not let it read this path, or it is no \
                      longer valid",
                 ));

@@ -6,7 +6,7 @@ use reqwest::{Certificate, ClientBuilder, Identity};
 use rustls_pki_types::CertificateDer;
 use tokio::fs;
 
-use crate::{Failure, FailureKind, backends::roots};
+use crate::{Failure, backends::roots};
 
 /// How the server's certificate is checked, and which we show.
 #[derive(Debug, Clone, Default)]
@@ -92,8 +92,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 fn unusable(path: &Path, why: &str) -> Failure {
-    Failure::new(
-        FailureKind::Configuration,
-        format!("the file {} cannot be used for TLS: {why}", path.display()),
-    )
+    Failure::configuration(format!(
+        "the file {} cannot be used for TLS: {why}",
+        path.display()
+    ))
 }

@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::{body::SdkBody, retry::RetryConfig, timeout::TimeoutConfig};
 use url::Url;
 
-use crate::{Failure, FailureKind, Secret, backends::aws::session::misconfigured};
+use crate::{Failure, Secret};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -66,12 +66,11 @@ impl Question {
                 }
             })
             .build();
-        let unavailable = |message: String| Failure::new(FailureKind::Unavailable, message);
         operation.invoke(()).await.map_err(|error| match error {
             SdkError::ServiceError(refused) => {
-                unavailable(format!("{whom} gave none: it {}", refused.err()))
+                Failure::unavailable(format!("{whom} gave none: it {}", refused.err()))
             }
-            _ => unavailable(format!(
+            _ => Failure::unavailable(format!(
                 "{whom} could not be reached, or broke the connection"
             )),
         })
@@ -121,5 +120,5 @@ impl std::error::Error for Refused {}
 pub(super) fn url(what: &str, text: &str) -> Result<Url, Failure> {
     let url = Url::parse(text).ok();
     url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| misconfigured(format!("{what} is no address")))
+        .ok_or_else(|| Failure::configuration(format!("{what} is no address")))
 }

@@ -12,11 +12,10 @@ use url::Url;
 
 use super::ask::{self, Question};
 use crate::{
-    Environment, Failure, FailureKind, Secret,
+    Environment, Failure, Secret,
     backends::aws::{
         http::{self, Wire},
         proxy::Proxies,
-        session::misconfigured,
         tls::{self, Trust},
     },
 };
@@ -61,7 +60,7 @@ impl Container {
         if url.scheme() == "https" || is_own || HOSTS.contains(&host) {
             return Ok(url);
         }
-        Err(misconfigured(format!(
+        Err(Failure::configuration(format!(
             "{FULL_URI} in the environment must be an https address, one of this machine's own, or \
              at one of {}",
             HOSTS.join(", ")
@@ -76,7 +75,7 @@ impl Container {
             (Some(path), _) => {
                 let token = tokio::fs::read_to_string(path).await;
                 let unusable = |error| {
-                    misconfigured(format!(
+                    Failure::configuration(format!(
                         "the file {path}, which {TOKEN_FILE} names, cannot be read: {error}"
                     ))
                 };
@@ -86,7 +85,7 @@ impl Container {
             (None, None) => return Ok(None),
         };
         if token.expose().contains(['\r', '\n']) {
-            return Err(misconfigured(format!(
+            return Err(Failure::configuration(format!(
                 "the token that {TOKEN} or {TOKEN_FILE} gives has a line break in it"
             )));
         }
@@ -106,8 +105,7 @@ impl Container {
         let http_client = http::client(&wire, tls::config(&Trust::Mozilla, None).await?);
         let answer = question.ask(http_client).await?;
         credentials(&answer).ok_or_else(|| {
-            Failure::new(
-                FailureKind::Unavailable,
+            Failure::unavailable(
                 "the endpoint for the container's AWS credentials answered with what are none",
             )
         })

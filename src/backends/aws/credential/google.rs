@@ -16,12 +16,11 @@ use serde_json::{Value, json};
 
 use super::ask::{self, Question};
 use crate::{
-    Environment, Failure, FailureKind, Secret,
+    Environment, Failure, Secret,
     backends::{
         aws::{
             http::{self, Wire},
             proxy::Proxies,
-            session::misconfigured,
             tls::{self, Trust},
         },
         given::Given,
@@ -51,7 +50,9 @@ pub(super) async fn id_token(
 }
 
 fn needed(audience: Option<&str>) -> Result<&str, Failure> {
-    audience.ok_or_else(|| misconfigured(format!("the federation \"google\" needs \"{AUDIENCE}\"")))
+    audience.ok_or_else(|| {
+        Failure::configuration(format!("the federation \"google\" needs \"{AUDIENCE}\""))
+    })
 }
 
 /// A file of credentials, and what it is called in errors.
@@ -81,9 +82,10 @@ async fn credential_file(environment: &Environment) -> Result<Option<CredentialF
         )
     };
     let text = tokio::fs::read(&path).await;
-    let text = text.map_err(|error| misconfigured(format!("{name} cannot be read: {error}")))?;
+    let text =
+        text.map_err(|error| Failure::configuration(format!("{name} cannot be read: {error}")))?;
     let fields = serde_json::from_slice(&text);
-    let fields = fields.map_err(|_| misconfigured(format!("{name} is no JSON")))?;
+    let fields = fields.map_err(|_| Failure::configuration(format!("{name} is no JSON")))?;
     Ok(Some(CredentialFile { name, fields }))
 }
 
@@ -112,7 +114,7 @@ impl CredentialFile {
                 (ask::url(TOKEN_ENDPOINT, TOKEN_ENDPOINT)?, form)
             }
             _ => {
-                return Err(misconfigured(format!(
+                return Err(Failure::configuration(format!(
                     "{} must be of the type service_account or authorized_user",
                     self.name
                 )));
@@ -131,12 +133,9 @@ impl CredentialFile {
         let token = answer
             .as_ref()
             .and_then(|answer| answer.get("id_token")?.as_str());
-        token.map(Secret::from).ok_or_else(|| {
-            Failure::new(
-                FailureKind::Unavailable,
-                "Google's token endpoint gave no ID token",
-            )
-        })
+        token
+            .map(Secret::from)
+            .ok_or_else(|| Failure::unavailable("Google's token endpoint gave no ID token"))
     }
 
     fn what(&self, field: &str) -> String {
@@ -145,7 +144,7 @@ impl CredentialFile {
 
     fn field(&self, name: &str) -> Result<&str, Failure> {
         let field = self.fields.get(name).and_then(Value::as_str);
-        field.ok_or_else(|| misconfigured(format!("{} is missing", self.what(name))))
+        field.ok_or_else(|| Failure::configuration(format!("{} is missing", self.what(name))))
     }
 
     /// What a service account signs to be given an ID token for `audience`.
@@ -167,8 +166,9 @@ impl CredentialFile {
             encoded(claims.to_string())
         );
         let signature = key.and_then(|key| key.sign(signed.as_bytes()).ok());
-        let signature = signature
-            .ok_or_else(|| misconfigured(format!("{} is no RSA key", self.what("private_key"))))?;
+        let signature = signature.ok_or_else(|| {
+            Failure::configuration(format!("{} is no RSA key", self.what("private_key")))
+        })?;
         Ok(Secret::from(format!("{signed}.{}", encoded(signature))))
     }
 }
@@ -176,7 +176,7 @@ impl CredentialFile {
 /// Whom Google must be known to: those that Python's `requests` trusts.
 fn trust(environment: &Environment) -> Trust {
     let bundle = |variable: &str| {
-        let path = environment.get(variable).filter(|path| !path.is_empty())?;
+        let path = environment.non_empty(variable)?;
         Some(Given::new(variable, "the environment", PathBuf::from(path)))
     };
     let bundle = bundle("REQUESTS_CA_BUNDLE").or_else(|| bundle("CURL_CA_BUNDLE"));
@@ -195,7 +195,7 @@ async fn of_machine(
     environment: &Environment,
     wire: &Wire,
 ) -> Result<Secret, Failure> {
-    let get = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+    let get = |name: &str| environment.non_empty(name);
     let host = get("GCE_METADATA_HOST").or_else(|| get("GCE_METADATA_ROOT"));
     let host = host.unwrap_or("metadata.google.internal");
     let address =

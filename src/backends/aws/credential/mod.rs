@@ -15,11 +15,8 @@ use aws_config::{
     meta::credentials::CredentialsProviderChain,
     provider_config::ProviderConfig,
 };
-use aws_credential_types::{
-    Credentials,
-    provider::{
-        self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
-    },
+use aws_credential_types::provider::{
+    self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
 };
 use aws_types::region::Region;
 use tokio::time::Instant;
@@ -30,8 +27,9 @@ use self::{
     role::{Caller, LentRole, Sts},
 };
 use super::{
-    service::Calls,
-    session::{Shared, misconfigured},
+    facts::Facts,
+    options::StaticKeys,
+    shared_config::SharedConfig,
     trouble::{self, Explain},
 };
 use crate::{Environment, Failure, Secret};
@@ -39,38 +37,22 @@ use crate::{Environment, Failure, Secret};
 /// How long a failure stands before another try.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// An access key, its secret, and the token of a session.
-#[derive(Debug, Clone)]
-pub(super) struct StaticKeys {
-    pub(super) access_key_id: String,
-    pub(super) secret_access_key: Secret,
-    pub(super) session_token: Option<Secret>,
-}
-
-impl StaticKeys {
-    fn credentials(&self, provider: &'static str) -> Credentials {
-        let token = self.session_token.as_ref();
-        Credentials::new(
-            &self.access_key_id,
-            self.secret_access_key.expose(),
-            token.map(|token| token.expose().to_owned()),
-            None,
-            provider,
-        )
-    }
-}
-
-/// What gives credentials to the client of service `S`; `sdk` is for the calls that this takes.
+/// What gives credentials to the client of the service; `sdk` is for the calls that this takes.
 ///
 /// # Errors
 /// When a setting cannot be used.
-pub(super) fn provider<S: Calls>(
-    shared: &Shared<'_>,
+pub(super) fn provider(
+    shared: &SharedConfig<'_>,
+    facts: &Facts,
     sdk: &SdkConfig,
     region: &str,
 ) -> Result<SharedCredentialsProvider, Failure> {
     let options = shared.options;
-    let explain = Explain::new::<S>("the source of AWS credentials".to_owned(), options.timeout);
+    let explain = Explain {
+        whom: "the source of AWS credentials".to_owned(),
+        action: facts.action,
+        timeout: options.timeout,
+    };
     let base = || -> Result<SharedCredentialsProvider, Failure> {
         Ok(match &options.keys {
             Some(keys) => SharedCredentialsProvider::new(keys.credentials("kwargs")),
@@ -87,7 +69,10 @@ pub(super) fn provider<S: Calls>(
         Some(_) => (Caller::WebIdentity, None),
         None => (
             Caller::Credentials(base()?),
-            Some(format!("airflow_{}__connection", S::CLASS.to_lowercase())),
+            Some(format!(
+                "airflow_{}__connection",
+                facts.class.to_lowercase()
+            )),
         ),
     };
     let sts_region = options.sts_region.as_deref().unwrap_or(region);
@@ -104,7 +89,7 @@ pub(super) fn provider<S: Calls>(
 
 /// boto3's default chain: the environment's keys, the profile, the container's, the machine's.
 fn chain(
-    shared: &Shared<'_>,
+    shared: &SharedConfig<'_>,
     sdk: &SdkConfig,
     region: &str,
 ) -> Result<CredentialsProviderChain, Failure> {
@@ -137,7 +122,7 @@ fn chain(
 
 /// What the machine's own metadata give, unless they are to be left alone.
 fn instance(
-    shared: &Shared<'_>,
+    shared: &SharedConfig<'_>,
     sdk: &SdkConfig,
     region: &str,
 ) -> Result<Option<ImdsCredentialsProvider>, Failure> {
@@ -167,7 +152,7 @@ fn instance(
         .configure(&config)
         .endpoint(endpoint.unwrap_or(default))
         .map_err(|_| {
-            misconfigured(
+            Failure::configuration(
                 "AWS_EC2_METADATA_SERVICE_ENDPOINT in the environment, or \
                  ec2_metadata_service_endpoint in the AWS profile, is no address",
             )
@@ -182,12 +167,12 @@ struct EnvironmentKeys(Environment);
 
 impl EnvironmentKeys {
     fn credentials(&self) -> provider::Result {
-        let get = |name: &str| self.0.get(name).filter(|value| !value.is_empty());
+        let get = |name: &str| self.0.non_empty(name);
         let Some(access_key_id) = get("AWS_ACCESS_KEY_ID") else {
             return Err(CredentialsError::not_loaded_no_source());
         };
         let Some(secret) = get("AWS_SECRET_ACCESS_KEY") else {
-            return Err(CredentialsError::provider_error(misconfigured(
+            return Err(CredentialsError::provider_error(Failure::configuration(
                 "AWS_ACCESS_KEY_ID is set in the environment, but not AWS_SECRET_ACCESS_KEY",
             )));
         };

@@ -19,16 +19,16 @@ use super::{
     sso::SingleSignOn,
 };
 use crate::{
-    Failure, FailureKind,
+    Failure,
     backends::aws::{
         assume_role::{AssumeRole, WebIdentityToken},
-        session::{Shared, misconfigured},
+        shared_config::SharedConfig,
     },
 };
 
 /// What is needed to make something of profiles.
 pub(super) struct Profiles<'a> {
-    pub(super) shared: &'a Shared<'a>,
+    pub(super) shared: &'a SharedConfig<'a>,
     /// For the calls that this takes.
     pub(super) sdk: &'a SdkConfig,
     pub(super) region: &'a str,
@@ -75,7 +75,11 @@ impl<'a> Profiles<'a> {
         visited: &mut Vec<String>,
     ) -> Result<SharedCredentialsProvider, Failure> {
         let get = |key| self.get(name, key);
-        let wrong = |what: &str| Err(misconfigured(format!("the AWS profile {name:?} {what}")));
+        let wrong = |what: &str| {
+            Err(Failure::configuration(format!(
+                "the AWS profile {name:?} {what}"
+            )))
+        };
         if get("mfa_serial").is_some() {
             return wrong("asks for the code of an MFA device (mfa_serial), which nobody can type");
         }
@@ -117,7 +121,7 @@ impl<'a> Profiles<'a> {
     ) -> Result<SharedCredentialsProvider, Failure> {
         let wrong = |what: &str| {
             let parent = format!("the source_profile {source:?} of the AWS profile {name:?}");
-            misconfigured(format!("{parent} {what}"))
+            Failure::configuration(format!("{parent} {what}"))
         };
         if self.profile(source).is_none() {
             return Err(wrong("does not exist"));
@@ -150,14 +154,14 @@ impl<'a> Profiles<'a> {
             "ec2instancemetadata" => {
                 let instance = instance(self.shared, self.sdk, self.region)?;
                 SharedCredentialsProvider::new(instance.ok_or_else(|| {
-                    misconfigured(format!(
+                    Failure::configuration(format!(
                         "the AWS profile {name:?} is for a machine's own role, and \
                          AWS_EC2_METADATA_DISABLED in the environment forbids to ask for it"
                     ))
                 })?)
             }
             _ => {
-                return Err(misconfigured(format!(
+                return Err(Failure::configuration(format!(
                     "the credential_source of the AWS profile {name:?} is none of Environment, \
                      EcsContainer and Ec2InstanceMetadata"
                 )));
@@ -179,7 +183,7 @@ impl<'a> Profiles<'a> {
             return Ok(Some(SharedCredentialsProvider::new(keys)));
         }
         if get("login_session").is_some() {
-            return Err(misconfigured(format!(
+            return Err(Failure::configuration(format!(
                 "the login_session of the AWS profile {name:?} is not offered: use SSO, or keys"
             )));
         }
@@ -205,7 +209,7 @@ impl<'a> Profiles<'a> {
         };
         let arn = get("role_arn", "AWS_ROLE_ARN").filter(|arn| !arn.is_empty());
         let Some(arn) = arn else {
-            return Err(misconfigured(
+            return Err(Failure::configuration(
                 "AWS_WEB_IDENTITY_TOKEN_FILE is set in the environment, or \
                  web_identity_token_file in the AWS profile, but not AWS_ROLE_ARN, or role_arn",
             ));
@@ -222,7 +226,7 @@ impl<'a> Profiles<'a> {
         let session = self.get(name, "sso_session");
         let section = session.map(|session| {
             self.shared.sso_session(session).ok_or_else(|| {
-                misconfigured(format!(
+                Failure::configuration(format!(
                     "the sso_session {session:?} of the AWS profile {name:?} does not exist"
                 ))
             })
@@ -232,7 +236,7 @@ impl<'a> Profiles<'a> {
             let of_session = section.and_then(|section| section.get(key));
             let value = of_session.or_else(|| self.get(name, key));
             value.map(str::to_owned).ok_or_else(|| {
-                misconfigured(format!(
+                Failure::configuration(format!(
                     "the AWS profile {name:?} is for SSO, but has no {key}"
                 ))
             })
@@ -261,7 +265,7 @@ fn keys(profile: Option<&Profile>) -> Result<Option<Credentials>, Failure> {
         return Ok(None);
     };
     let Some(secret) = profile.get("aws_secret_access_key") else {
-        return Err(misconfigured(format!(
+        return Err(Failure::configuration(format!(
             "the AWS profile {:?} has an aws_access_key_id, but no aws_secret_access_key beside it",
             profile.name()
         )));
@@ -299,14 +303,11 @@ struct Process {
 impl Process {
     async fn run(&self) -> provider::Result {
         self.provider.provide_credentials().await.map_err(|_| {
-            CredentialsError::provider_error(Failure::new(
-                FailureKind::Unavailable,
-                format!(
-                    "the credential_process of the AWS profile {:?} failed, or printed no \
+            CredentialsError::provider_error(Failure::unavailable(format!(
+                "the credential_process of the AWS profile {:?} failed, or printed no \
                      credentials: run it by hand to see why",
-                    self.profile
-                ),
-            ))
+                self.profile
+            )))
         })
     }
 }

@@ -18,12 +18,13 @@ use aws_types::region::Region;
 
 use super::google;
 use crate::{
-    Environment, Failure, FailureKind, Secret,
+    Environment, Failure, Secret,
     backends::{
         aws::{
             assume_role::{AssumeRole, WebIdentityToken},
             http::Wire,
-            session::{Shared, misconfigured, retry_partition},
+            retries::retry_partition,
+            shared_config::SharedConfig,
             trouble::{self, Explain},
         },
         given::Given,
@@ -71,7 +72,7 @@ impl Sts {
     /// # Errors
     /// When an address cannot be used.
     pub(super) fn new(
-        shared: &Shared<'_>,
+        shared: &SharedConfig<'_>,
         sdk: &SdkConfig,
         region: &str,
         endpoint: Option<&Given<Secret>>,
@@ -165,7 +166,7 @@ impl LentRole {
             .set_source_identity(role.source_identity.clone());
         for (key, value) in &role.tags {
             let tag = Tag::builder().key(key).value(value).build();
-            call = call.tags(tag.map_err(|_| misconfigured("a session tag has no key"))?);
+            call = call.tags(tag.map_err(|_| Failure::configuration("a session tag has no key"))?);
         }
         for key in &role.transitive_tag_keys {
             call = call.transitive_tag_keys(key);
@@ -188,7 +189,7 @@ impl LentRole {
             WebIdentityToken::File(path) => {
                 let token = tokio::fs::read_to_string(path).await;
                 token.map_err(|error| {
-                    misconfigured(format!(
+                    Failure::configuration(format!(
                         "the web identity token file {} cannot be read: {error}",
                         path.display()
                     ))
@@ -247,7 +248,7 @@ impl LentRole {
                 )
             }
             Some("ValidationError" | "MalformedPolicyDocument" | "PackedPolicyTooLarge") => {
-                return misconfigured(format!(
+                return Failure::configuration(format!(
                     "STS takes \"role_arn\" or something in \"assume_role_kwargs\" for malformed \
                      ({})",
                     role.arn
@@ -255,7 +256,7 @@ impl LentRole {
             }
             _ => return sts.explain.failure(&trouble),
         };
-        Failure::new(FailureKind::AccessDenied, message)
+        Failure::access_denied(message)
     }
 }
 

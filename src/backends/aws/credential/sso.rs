@@ -19,9 +19,9 @@ use serde_json::Value;
 use tokio::{fs, io::AsyncWriteExt as _};
 
 use crate::{
-    Failure, FailureKind, Secret,
+    Failure, Secret,
     backends::aws::{
-        session::{misconfigured, retry_partition},
+        retries::retry_partition,
         trouble::{self, Explain, Trouble},
     },
 };
@@ -83,34 +83,30 @@ impl SingleSignOn {
     fn refused(&self, trouble: &Trouble) -> Failure {
         match trouble.code() {
             Some("UnauthorizedException") => self.expired(),
-            Some("ForbiddenException" | "ResourceNotFoundException") => Failure::new(
-                FailureKind::AccessDenied,
-                format!(
+            Some("ForbiddenException" | "ResourceNotFoundException") => {
+                Failure::access_denied(format!(
                     "the SSO portal gives the AWS profile {:?} no credentials: see to its \
                      sso_account_id and sso_role_name",
                     self.profile
-                ),
-            ),
+                ))
+            }
             _ => self.explain().failure(trouble),
         }
     }
 
     fn expired(&self) -> Failure {
         let profile = &self.profile;
-        Failure::new(
-            FailureKind::AccessDenied,
-            format!(
-                "the SSO login of the AWS profile {profile:?} has expired: run `aws sso login \
+        Failure::access_denied(format!(
+            "the SSO login of the AWS profile {profile:?} has expired: run `aws sso login \
                  --profile {profile}`"
-            ),
-        )
+        ))
     }
 
     /// The token, renewed where it ends soon and can be.
     async fn token(&self) -> Result<Secret, Failure> {
         let profile = &self.profile;
         let no_login = || {
-            misconfigured(format!(
+            Failure::configuration(format!(
                 "there is no SSO login of the AWS profile {profile:?} in ~/.aws/sso/cache: run \
                  `aws sso login --profile {profile}`"
             ))
@@ -118,7 +114,7 @@ impl SingleSignOn {
         let path = self.token_file().ok_or_else(no_login)?;
         let text = fs::read(&path).await.map_err(|_| no_login())?;
         let token = Token(serde_json::from_slice(&text).unwrap_or_default());
-        let unusable = || misconfigured(format!("{} holds no SSO token", path.display()));
+        let unusable = || Failure::configuration(format!("{} holds no SSO token", path.display()));
         let access_token = token.text("accessToken").ok_or_else(unusable)?;
         let ends = token.time("expiresAt").ok_or_else(unusable)?;
         let now = SystemTime::now();

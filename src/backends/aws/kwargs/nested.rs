@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::backends::aws::{assume_role::AssumeRole, builder::RetryMode, session::SessionOptions};
+use crate::backends::aws::{assume_role::AssumeRole, options::RetryMode, options::SessionOptions};
 
 /// `retries` of botocore's `Config`.
 pub(super) fn take_retries(

@@ -10,7 +10,7 @@ use azure_core::{
 };
 
 use crate::{
-    ConfigurationError, Environment, Failure, FailureKind,
+    ConfigurationError, Environment, Failure,
     backends::azure::{
         answer,
         wire::{self, Wire},
@@ -70,14 +70,11 @@ impl Authority {
 
     /// An answer that is no token.
     pub(super) fn unreadable(&self) -> Failure {
-        Failure::new(
-            FailureKind::Unavailable,
-            format!(
-                "the answer of {} is not one of a token authority: check AZURE_AUTHORITY_HOST, \
+        Failure::unavailable(format!(
+            "the answer of {} is not one of a token authority: check AZURE_AUTHORITY_HOST, \
                  and whether a proxy stands before it",
-                self.name()
-            ),
-        )
+            self.name()
+        ))
     }
 
     /// Why there is no token, from the codes of
@@ -95,7 +92,7 @@ impl Authority {
         }
         if status >= 500 {
             let message = format!("{host} is not able to answer (HTTP {status})");
-            return Failure::new(FailureKind::Unavailable, message);
+            return Failure::unavailable(message);
         }
         let code = codes.split(',').next().unwrap_or_default();
         let why = match code {
@@ -126,10 +123,7 @@ impl Authority {
         } else {
             format!("AADSTS{code}")
         };
-        Failure::new(
-            FailureKind::AccessDenied,
-            format!("{host} gives no token ({code}): {why}"),
-        )
+        Failure::access_denied(format!("{host} gives no token ({code}): {why}"))
     }
 }
 

@@ -20,7 +20,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{Failure, FailureKind};
+use crate::Failure;
 
 /// How long an assertion is good for.
 const LIFE: Duration = Duration::from_secs(600);
@@ -40,13 +40,10 @@ impl Certificate {
     /// When the file cannot be read or used.
     pub(super) async fn read(path: &Path, sends_chain: bool) -> Result<Self, Failure> {
         let unusable = |why: &str| {
-            Failure::new(
-                FailureKind::Configuration,
-                format!(
-                    "{} cannot be used as a client certificate: {why}",
-                    path.display()
-                ),
-            )
+            Failure::configuration(format!(
+                "{} cannot be used as a client certificate: {why}",
+                path.display()
+            ))
         };
         let file = tokio::fs::read(path)
             .await
@@ -166,7 +163,7 @@ impl ClientAssertion for CertificateAssertion {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         self.sign().ok_or_else(|| {
             let message = "the certificate's key cannot sign";
-            let failure = Failure::new(FailureKind::Configuration, message);
+            let failure = Failure::configuration(message);
             Error::new(ErrorKind::Credential, failure)
         })
     }

@@ -154,7 +154,7 @@ impl Chain {
 
 /// What settings name comes first, then the variables that Kubernetes' webhook sets.
 fn workload_identity(identity: &Identity, environment: &Environment) -> Source {
-    let variable = |name| environment.get(name).filter(|value| !value.is_empty());
+    let variable = |name| environment.non_empty(name);
     let tenant_id = identity.tenant_id.as_deref();
     let tenant_id = tenant_id.or_else(|| variable("AZURE_TENANT_ID"));
     let client_id = identity.client_id.as_deref();

@@ -26,8 +26,8 @@ pub(super) fn source(environment: &Environment) -> Source {
             client_id: client_id.to_owned(),
             path: certificate.unwrap_or_default().into(),
             sends_chain: environment
-                .get("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN")
-                .is_some_and(|sends| !sends.is_empty()),
+                .non_empty("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN")
+                .is_some(),
         },
         (_, Some(_)) if has_user => Source::Broken(
             NAME,

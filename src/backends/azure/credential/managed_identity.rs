@@ -68,7 +68,7 @@ impl ManagedIdentity {
         environment: &Environment,
         probes: bool,
     ) -> Source {
-        let variable = |name| environment.get(name).filter(|value| !value.is_empty());
+        let variable = |name| environment.non_empty(name);
         let client_id = client_id.or_else(|| variable("AZURE_CLIENT_ID"));
         let not_supported = |kind| Source::NotOffered(NAME, format!("{kind} is not supported"));
         let (endpoint, kind) = match (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) {

@@ -192,7 +192,7 @@ impl Source {
                 return Err(NoToken::NotHere(FailureKind::Configuration, why.clone()));
             }
             Self::Broken(_, why) => {
-                let failure = Failure::new(FailureKind::Configuration, why.clone());
+                let failure = Failure::configuration(why.clone());
                 return Err(NoToken::Failed(failure));
             }
             Self::ManagedIdentity(identity) => return identity.token(scope, reach).await,
@@ -264,13 +264,10 @@ impl Reach {
 }
 
 fn not_usable(what: &str) -> NoToken {
-    NoToken::Failed(Failure::new(
-        FailureKind::Configuration,
-        format!(
-            "the tenant id, client id or {what} is empty, or the tenant id holds more than \
+    NoToken::Failed(Failure::configuration(format!(
+        "the tenant id, client id or {what} is empty, or the tenant id holds more than \
              letters, digits, '.' and '-'"
-        ),
-    ))
+    )))
 }
 
 /// Gives the SDK its token: one for all, kept until shortly before its end. A vault that refuses a

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use azure_core::{Error, error::ErrorKind, http::ClientMethodOptions};
 use azure_identity::ClientAssertion;
 
-use crate::{Failure, FailureKind};
+use crate::Failure;
 
 /// The token in a file, read anew for each login.
 #[derive(Debug)]
@@ -27,12 +27,9 @@ impl ClientAssertion for FederatedToken {
             .await
             .map_err(|error| {
                 let file = self.path.display();
-                let failure = Failure::new(
-                    FailureKind::Configuration,
-                    format!(
-                        "the token file {file} (AZURE_FEDERATED_TOKEN_FILE) cannot be read: {error}"
-                    ),
-                );
+                let failure = Failure::configuration(format!(
+                    "the token file {file} (AZURE_FEDERATED_TOKEN_FILE) cannot be read: {error}"
+                ));
                 Error::new(ErrorKind::Credential, failure)
             })
     }

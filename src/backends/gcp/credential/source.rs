@@ -8,8 +8,7 @@ use super::{
     identity::Source,
 };
 use crate::{
-    ConfigurationError, Environment,
-    backends::gcp::{builder::non_empty, metadata::MetadataServer},
+    ConfigurationError, Environment, backends::gcp::metadata::MetadataServer,
     backends::given::Given,
 };
 
@@ -55,7 +54,7 @@ fn application_default(
             .map_err(|why| ConfigurationError::new(setting, origin, why))
     };
     let of_gcloud = gcloud_path(environment);
-    let named = non_empty(environment, VARIABLE).map(PathBuf::from);
+    let named = environment.non_empty(VARIABLE).map(PathBuf::from);
     if let Some(path) = named.filter(|path| Some(path) != of_gcloud.as_ref()) {
         return file(&path, VARIABLE, "the environment");
     }
@@ -76,7 +75,7 @@ fn application_default(
 fn gcloud_path(environment: &Environment) -> Option<PathBuf> {
     let folder = match environment.get("CLOUDSDK_CONFIG") {
         Some(folder) => PathBuf::from(folder),
-        None => Path::new(&non_empty(environment, "HOME")?).join(".config/gcloud"),
+        None => Path::new(environment.non_empty("HOME")?).join(".config/gcloud"),
     };
     Some(folder.join("application_default_credentials.json"))
 }

@@ -6,59 +6,12 @@ use libyaml_safer::{Encoding, Event, EventData, Parser};
 use secrecy::zeroize::Zeroizing;
 
 use super::{
-    super::{Malformed, file::line_at},
+    super::malformed::{Malformed, line_at},
     MAX_DEPTH,
     input::Input,
     scalar,
+    tag::Tag,
 };
-
-/// The tags that PyYAML's safe loader knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tag {
-    Null,
-    Bool,
-    Int,
-    Float,
-    Binary,
-    Timestamp,
-    Omap,
-    Pairs,
-    Set,
-    Str,
-    Seq,
-    Map,
-    /// The plain scalar `<<`.
-    Merge,
-    /// The plain scalar `=`.
-    Default,
-    Unknown,
-}
-
-impl Tag {
-    fn named(tag: &str) -> Self {
-        match tag.strip_prefix("tag:yaml.org,2002:") {
-            Some("null") => Self::Null,
-            Some("bool") => Self::Bool,
-            Some("int") => Self::Int,
-            Some("float") => Self::Float,
-            Some("binary") => Self::Binary,
-            Some("timestamp") => Self::Timestamp,
-            Some("omap") => Self::Omap,
-            Some("pairs") => Self::Pairs,
-            Some("set") => Self::Set,
-            Some("str") => Self::Str,
-            Some("seq") => Self::Seq,
-            Some("map") => Self::Map,
-            Some("merge") => Self::Merge,
-            Some("value") => Self::Default,
-            _ => Self::Unknown,
-        }
-    }
-
-    fn of_collection(tag: Option<&str>, implicit: Self) -> Self {
-        tag.filter(|tag| *tag != "!").map_or(implicit, Self::named)
-    }
-}
 
 /// A node's place in its [`Document`].
 pub(super) type NodeId = usize;

@@ -4,12 +4,13 @@ use std::{mem, rc::Rc};
 
 use super::{
     super::{
-        Malformed,
+        malformed::Malformed,
         value::{DictBuilder, Value},
     },
     MAX_DEPTH,
-    compose::{Content, Document, Node, NodeId, Tag, too_deep},
+    compose::{Content, Document, Node, NodeId, too_deep},
     scalar,
+    tag::Tag,
 };
 
 /// How many entries merge keys (`<<`) may copy, over the whole file.

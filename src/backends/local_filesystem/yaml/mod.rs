@@ -8,8 +8,9 @@ mod construct;
 mod input;
 mod integer;
 mod scalar;
+mod tag;
 
-use super::{Entry, Malformed, value::Value};
+use super::{Entry, malformed::Malformed, value::Value};
 
 /// How deep lists and mappings may nest.
 const MAX_DEPTH: usize = 256;

@@ -5,8 +5,8 @@ use super::{
         timestamp::{Shape, Timestamp},
         value::Value,
     },
-    compose::Tag,
     integer,
+    tag::Tag,
 };
 
 /// What a scalar without quotes and tag is.

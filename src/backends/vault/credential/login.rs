@@ -27,7 +27,7 @@ use vaultrs::api::{
 
 use super::{Authority, Grant, RenewalFailure};
 use crate::{
-    Failure, FailureKind, Secret,
+    Failure, Secret,
     backends::vault::{answer, client::Client},
 };
 
@@ -307,7 +307,7 @@ impl VaultAuthority {
         let mount = self.login.mount();
         let refused = |check: &str| {
             let message = format!("the login at auth/{mount} was refused: check {check}");
-            Failure::new(FailureKind::AccessDenied, message)
+            Failure::access_denied(message)
         };
         match status {
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => {
@@ -343,8 +343,7 @@ impl VaultAuthority {
             .is_success()
             .then(|| answer::unwrapped_secret_id(&body));
         secret_id.flatten().ok_or_else(|| {
-            Failure::new(
-                FailureKind::AccessDenied,
+            Failure::access_denied(
                 "the wrapping token holds no secret_id: it has expired or was opened before; if \
                  not by you, somebody else has the secret_id now",
             )
@@ -457,13 +456,10 @@ async fn read_secret(path: &Path) -> Result<Secret, Failure> {
         },
         Err(error) => error.to_string(),
     };
-    Err(Failure::new(
-        FailureKind::Configuration,
-        format!(
-            "the token file {} cannot be used: {problem}",
-            path.display()
-        ),
-    ))
+    Err(Failure::configuration(format!(
+        "the token file {} cannot be used: {problem}",
+        path.display()
+    )))
 }
 
 /// A login that `vaultrs` has no request for, or sends under a name that Vault does not read.

@@ -73,7 +73,7 @@ impl Authority for Fake {
         self.0.logins.fetch_add(1, Ordering::Relaxed);
         sleep(Duration::from_millis(100)).await;
         if self.0.fails.load(Ordering::Relaxed) {
-            return Err(Failure::new(FailureKind::AccessDenied, "refused"));
+            return Err(Failure::access_denied("refused"));
         }
         Ok(self.grant())
     }

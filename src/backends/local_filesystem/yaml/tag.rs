@@ -1,0 +1,49 @@
+//! What kind of value a node is said to be.
+
+/// The tags that PyYAML's safe loader knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tag {
+    Null,
+    Bool,
+    Int,
+    Float,
+    Binary,
+    Timestamp,
+    Omap,
+    Pairs,
+    Set,
+    Str,
+    Seq,
+    Map,
+    /// The plain scalar `<<`.
+    Merge,
+    /// The plain scalar `=`.
+    Default,
+    Unknown,
+}
+
+impl Tag {
+    pub(super) fn named(tag: &str) -> Self {
+        match tag.strip_prefix("tag:yaml.org,2002:") {
+            Some("null") => Self::Null,
+            Some("bool") => Self::Bool,
+            Some("int") => Self::Int,
+            Some("float") => Self::Float,
+            Some("binary") => Self::Binary,
+            Some("timestamp") => Self::Timestamp,
+            Some("omap") => Self::Omap,
+            Some("pairs") => Self::Pairs,
+            Some("set") => Self::Set,
+            Some("str") => Self::Str,
+            Some("seq") => Self::Seq,
+            Some("map") => Self::Map,
+            Some("merge") => Self::Merge,
+            Some("value") => Self::Default,
+            _ => Self::Unknown,
+        }
+    }
+
+    pub(super) fn of_collection(tag: Option<&str>, implicit: Self) -> Self {
+        tag.filter(|tag| *tag != "!").map_or(implicit, Self::named)
+    }
+}
