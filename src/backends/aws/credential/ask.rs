@@ -1,8 +1,12 @@
 //! Requests to those who give credentials and are no service of the SDK's: on the SDK's way to the
 //! network, and with its retries.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
+use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime::client::{
     orchestrator::operation::Operation,
@@ -14,15 +18,16 @@ use aws_smithy_runtime_api::client::{
     orchestrator::{HttpRequest, OrchestratorError},
     result::SdkError,
 };
-use aws_smithy_types::{body::SdkBody, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_types::{
+    body::SdkBody,
+    date_time::{DateTime, Format},
+    retry::RetryConfig,
+    timeout::TimeoutConfig,
+};
+use serde_json::Value;
 use url::Url;
 
 use crate::{Failure, Secret};
-
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an answer may take then.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is asked, and of whom.
 pub(super) struct Question {
@@ -30,8 +35,54 @@ pub(super) struct Question {
     pub(super) whom: &'static str,
     pub(super) url: Url,
     pub(super) headers: Vec<(&'static str, Secret)>,
-    /// A form to post; without one it is a GET.
-    pub(super) form: Option<Vec<(&'static str, Secret)>>,
+    pub(super) method: Method,
+}
+
+pub(super) enum Method {
+    Get,
+    Put,
+    /// With a form.
+    Post(Vec<(&'static str, Secret)>),
+}
+
+/// How long, and how often, an answer is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// To connect included.
+    pub(super) timeout: Duration,
+    pub(super) max_attempts: u32,
+    /// Whether who cannot be reached, or says nothing, is asked again.
+    pub(super) with_silence: bool,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(7),
+            max_attempts: 3,
+            with_silence: true,
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum NoAnswer {
+    /// Another status than 200, or no text.
+    Refused(u16),
+    TimedOut,
+    NotReached,
+}
+
+impl NoAnswer {
+    pub(super) fn failure(&self, whom: &str) -> Failure {
+        Failure::unavailable(match self {
+            Self::Refused(status) => format!("{whom} gave none: it answered with status {status}"),
+            Self::TimedOut | Self::NotReached => {
+                format!("{whom} could not be reached, or broke the connection")
+            }
+        })
+    }
 }
 
 impl Question {
@@ -41,11 +92,27 @@ impl Question {
     /// When there is none, or another status than 200.
     pub(super) async fn ask(self, http_client: SharedHttpClient) -> Result<Secret, Failure> {
         let whom = self.whom;
-        let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(500));
+        let answer = self.ask_with(Patience::default(), http_client).await;
+        answer.map_err(|why| why.failure(whom))
+    }
+
+    /// The same, with as much patience.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) async fn ask_with(
+        self,
+        patience: Patience,
+        http_client: SharedHttpClient,
+    ) -> Result<Secret, NoAnswer> {
+        let retries = RetryConfig::standard()
+            .with_max_attempts(patience.max_attempts)
+            .with_initial_backoff(Duration::from_millis(500));
+        // What the connector is given is the sum.
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT);
-        let operation = Operation::builder()
+            .connect_timeout(patience.timeout)
+            .read_timeout(Duration::ZERO);
+        let mut operation = Operation::builder()
             .service_name("Credentials")
             .operation_name("Load")
             .http_client(http_client)
@@ -54,8 +121,12 @@ impl Question {
             .timeout_config(timeouts.build())
             .sleep_impl(TokioSleep::new())
             .standard_retry(&retries)
-            .retry_classifier(TransientErrorClassifier::<OperationError>::new())
-            .retry_classifier(HttpStatusCodeClassifier::default())
+            .retry_classifier(HttpStatusCodeClassifier::default());
+        if patience.with_silence {
+            operation =
+                operation.retry_classifier(TransientErrorClassifier::<OperationError>::new());
+        }
+        let operation = operation
             .serializer(move |()| self.request())
             .deserializer(|answer| {
                 let status = answer.status().as_u16();
@@ -67,38 +138,50 @@ impl Question {
             })
             .build();
         operation.invoke(()).await.map_err(|error| match error {
-            SdkError::ServiceError(refused) => {
-                Failure::unavailable(format!("{whom} gave none: it {}", refused.err()))
-            }
-            _ => Failure::unavailable(format!(
-                "{whom} could not be reached, or broke the connection"
-            )),
+            SdkError::ServiceError(refused) => NoAnswer::Refused(refused.err().0),
+            SdkError::TimeoutError(_) => NoAnswer::TimedOut,
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => NoAnswer::TimedOut,
+            _ => NoAnswer::NotReached,
         })
     }
 
     fn request(&self) -> Result<HttpRequest, Box<dyn std::error::Error + Send + Sync>> {
-        let Self { url, form, .. } = self;
-        let form = form.as_ref().map(|form| {
-            let mut encoded = Url::clone(url);
-            let pairs = form.iter().map(|(name, value)| (name, value.expose()));
-            encoded.query_pairs_mut().clear().extend_pairs(pairs);
-            encoded.query().unwrap_or_default().to_owned()
-        });
+        let Self { url, method, .. } = self;
         let query = url.query().map(|query| format!("?{query}"));
         let target = format!("{}{}", url.path(), query.unwrap_or_default());
         let mut request = http::Request::builder().uri(target);
         for (name, value) in &self.headers {
             request = request.header(*name, value.expose());
         }
-        let request = match form {
-            Some(form) => request
-                .method("POST")
-                .header("content-type", "application/x-www-form-urlencoded")
-                .body(SdkBody::from(form))?,
-            None => request.body(SdkBody::empty())?,
+        let request = match method {
+            Method::Get => request.body(SdkBody::empty())?,
+            Method::Put => request.method("PUT").body(SdkBody::empty())?,
+            Method::Post(form) => {
+                let mut encoded = Url::clone(url);
+                let pairs = form.iter().map(|(name, value)| (name, value.expose()));
+                encoded.query_pairs_mut().clear().extend_pairs(pairs);
+                request
+                    .method("POST")
+                    .header("content-type", "application/x-www-form-urlencoded")
+                    .body(SdkBody::from(encoded.query().unwrap_or_default()))?
+            }
         };
         Ok(request.try_into()?)
     }
+}
+
+/// The credentials that an answer of AWS's own endpoints holds.
+pub(super) fn credentials(answer: &Secret, provider: &'static str) -> Option<Credentials> {
+    let answer = serde_json::from_str::<Value>(answer.expose()).ok()?;
+    let text = |name: &str| answer.get(name)?.as_str();
+    let expiration = DateTime::from_str(text("Expiration")?, Format::DateTimeWithOffset).ok()?;
+    Some(Credentials::new(
+        text("AccessKeyId")?,
+        text("SecretAccessKey")?,
+        Some(text("Token")?.to_owned()),
+        Some(SystemTime::try_from(expiration).ok()?),
+        provider,
+    ))
 }
 
 /// The status of an answer that is none.
@@ -107,7 +190,7 @@ struct Refused(u16);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "answered with status {}", self.0)
+        write!(f, "status {}", self.0)
     }
 }
 

@@ -1,16 +1,14 @@
 //! The credentials of a container: ECS's and EKS Pod Identity's.
 
-use std::{net::IpAddr, time::SystemTime};
+use std::net::IpAddr;
 
 use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, error::CredentialsError, future},
 };
-use aws_smithy_types::date_time::{DateTime, Format};
-use serde_json::Value;
 use url::Url;
 
-use super::ask::{self, Question};
+use super::ask::{self, Method, Question};
 use crate::{
     Environment, Failure, Secret,
     backends::aws::{
@@ -99,30 +97,17 @@ impl Container {
             whom: "the endpoint for the container's AWS credentials",
             url: self.url()?,
             headers: [accept].into_iter().chain(token).collect(),
-            form: None,
+            method: Method::Get,
         };
         let wire = self.wire.through(Proxies::none());
         let http_client = http::client(&wire, tls::config(&Trust::Mozilla, None).await?);
         let answer = question.ask(http_client).await?;
-        credentials(&answer).ok_or_else(|| {
+        ask::credentials(&answer, "container").ok_or_else(|| {
             Failure::unavailable(
                 "the endpoint for the container's AWS credentials answered with what are none",
             )
         })
     }
-}
-
-fn credentials(answer: &Secret) -> Option<Credentials> {
-    let answer = serde_json::from_str::<Value>(answer.expose()).ok()?;
-    let text = |name: &str| answer.get(name)?.as_str();
-    let expiration = DateTime::from_str(text("Expiration")?, Format::DateTimeWithOffset).ok()?;
-    Some(Credentials::new(
-        text("AccessKeyId")?,
-        text("SecretAccessKey")?,
-        Some(text("Token")?.to_owned()),
-        Some(SystemTime::try_from(expiration).ok()?),
-        "container",
-    ))
 }
 
 impl ProvideCredentials for Container {

@@ -14,7 +14,7 @@ use rustls::{
 };
 use serde_json::{Value, json};
 
-use super::ask::{self, Question};
+use super::ask::{self, Method, Question};
 use crate::{
     Environment, Failure, Secret,
     backends::{
@@ -124,7 +124,7 @@ impl CredentialFile {
             whom: "Google's token endpoint, asked for an ID token,",
             url,
             headers: Vec::new(),
-            form: Some(form),
+            method: Method::Post(form),
         };
         let wire = wire.through(Proxies::Environment(environment.clone()));
         let http_client = http::client(&wire, tls::config(&trust(environment), None).await?);
@@ -208,7 +208,7 @@ async fn of_machine(
         whom: "Google's metadata server, which is there on Google's machines alone,",
         url,
         headers: vec![("metadata-flavor", "Google".into())],
-        form: None,
+        method: Method::Get,
     };
     let wire = wire.through(Proxies::none());
     let http_client = http::client(&wire, tls::config(&Trust::Mozilla, None).await?);

@@ -3,26 +3,22 @@
 mod ask;
 mod container;
 mod google;
+mod instance;
 mod profile;
 mod role;
 mod sso;
 
 use std::{fmt, sync::Mutex, time::Duration};
 
-use aws_config::{
-    SdkConfig,
-    imds::{self, credentials::ImdsCredentialsProvider},
-    meta::credentials::CredentialsProviderChain,
-    provider_config::ProviderConfig,
-};
+use aws_config::{SdkConfig, meta::credentials::CredentialsProviderChain};
 use aws_credential_types::provider::{
     self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
 };
-use aws_types::region::Region;
 use tokio::time::Instant;
 
 use self::{
     container::Container,
+    instance::Instance,
     profile::Profiles,
     role::{Caller, LentRole, Sts},
 };
@@ -114,51 +110,10 @@ fn chain(
         };
         chain = chain.or_else("EcsContainer", container);
     }
-    Ok(match instance(shared, sdk, region)? {
+    Ok(match Instance::new(shared)? {
         Some(instance) => chain.or_else("Ec2InstanceMetadata", instance),
         None => chain,
     })
-}
-
-/// What the machine's own metadata give, unless they are to be left alone.
-fn instance(
-    shared: &SharedConfig<'_>,
-    sdk: &SdkConfig,
-    region: &str,
-) -> Result<Option<ImdsCredentialsProvider>, Failure> {
-    let is_disabled = shared.variable("AWS_EC2_METADATA_DISABLED");
-    if is_disabled.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
-        return Ok(None);
-    }
-    let region = Some(Region::new(region.to_owned()));
-    let mut config = ProviderConfig::without_region().with_region(region);
-    if let Some(http_client) = sdk.http_client() {
-        config = config.with_http_client(http_client);
-    }
-    let setting = |variable, key| shared.variable(variable).or_else(|| shared.in_profile(key));
-    let mode = setting(
-        "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
-        "ec2_metadata_service_endpoint_mode",
-    );
-    let default = match mode {
-        Some(mode) if mode.eq_ignore_ascii_case("ipv6") => "http://[fd00:ec2::254]",
-        _ => "http://169.254.169.254",
-    };
-    let endpoint = setting(
-        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-        "ec2_metadata_service_endpoint",
-    );
-    let client = imds::Client::builder()
-        .configure(&config)
-        .endpoint(endpoint.unwrap_or(default))
-        .map_err(|_| {
-            Failure::configuration(
-                "AWS_EC2_METADATA_SERVICE_ENDPOINT in the environment, or \
-                 ec2_metadata_service_endpoint in the AWS profile, is no address",
-            )
-        })?;
-    let provider = ImdsCredentialsProvider::builder().configure(&config);
-    Ok(Some(provider.imds_client(client.build()).build()))
 }
 
 /// The keys in the environment.

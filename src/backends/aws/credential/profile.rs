@@ -14,7 +14,7 @@ use aws_credential_types::{
 use super::{
     EnvironmentKeys, StaticKeys,
     container::Container,
-    instance,
+    instance::Instance,
     role::{Caller, LentRole, Sts},
     sso::SingleSignOn,
 };
@@ -152,7 +152,7 @@ impl<'a> Profiles<'a> {
                 wire: options.wire.clone(),
             }),
             "ec2instancemetadata" => {
-                let instance = instance(self.shared, self.sdk, self.region)?;
+                let instance = Instance::new(self.shared)?;
                 SharedCredentialsProvider::new(instance.ok_or_else(|| {
                     Failure::configuration(format!(
                         "the AWS profile {name:?} is for a machine's own role, and \
