@@ -10,8 +10,8 @@
 //!   first.
 //! * **Region and profile** are found in boto3's order; credentials are those that are given, else
 //!   those of boto3's default chain (environment; profile, with roles, web identity, SSO and
-//!   `credential_process`; ECS and EKS; EC2), and with `role_arn` those that STS gives for it. They are loaded once for however many lookups start at once, and
-//!   again a minute before they expire.
+//!   `credential_process`; ECS and EKS; EC2), and with `role_arn` those that STS gives for it. They
+//!   are loaded once for however many lookups start at once, and again a minute before they expire.
 //! * **Logs**: the SDK's own records are not passed on, since at level TRACE they hold session
 //!   tokens.
 //! * **The wire**: the client is made at the first lookup. A lookup is one call, repeated with
