@@ -126,10 +126,26 @@ async fn an_argument_that_can_never_work_is_an_error_that_names_it() {
             "a proxy's URL must look like",
         ),
         (
-            json!({"config_kwargs": {"proxies_config": {"proxy_ca_bundle": "marker"}}}),
+            json!({"config_kwargs": {"proxies_config": {"proxy_use_forwarding_for_https": true}}}),
             "config_kwargs",
-            "\"proxies_config\" is not offered: leave it out, and put the authority of an https \
-             proxy into the PEM file that AWS_CA_BUNDLE names",
+            "\"proxies_config\" has \"proxy_use_forwarding_for_https\", which is not offered: the \
+             proxy would read the secrets; leave it out, and the proxy gets a tunnel",
+        ),
+        (
+            json!({"config_kwargs": {"proxies_config": {"proxy_ca_bundle": 1}}}),
+            "config_kwargs",
+            "\"proxies_config\" takes proxy_ca_bundle and proxy_client_cert, which name files",
+        ),
+        (
+            json!({"config_kwargs": {"proxies_config": {"proxy_client_cert": ["marker"]}}}),
+            "config_kwargs",
+            "\"proxies_config\" has a \"proxy_client_cert\" that is no PEM file, nor those of \
+             certificate and key",
+        ),
+        (
+            json!({"config_kwargs": {"proxies_config": "marker"}}),
+            "config_kwargs",
+            "\"proxies_config\" has a value of a wrong type",
         ),
         (
             role(json!({"assume_role_method": "assume_role_with_saml"})),

@@ -21,7 +21,7 @@ use crate::{
 
 /// A server at which nobody gets an answer without a certificate of its authority's, the
 /// authority's file, and such a certificate.
-fn strict_server(folder: &Path) -> (Server, String, Files) {
+pub(crate) fn strict_server(folder: &Path) -> (Server, String, Files) {
     let authority = authority();
     let ca = folder.join("ca.pem");
     authority.write(&ca);
@@ -88,7 +88,8 @@ async fn a_client_certificate_that_is_missing_or_of_no_use_is_told() {
         without,
         format!(
             "Unavailable: Secrets Manager at https://{} asks for a client certificate: give \
-             \"client_cert\" in config_kwargs",
+             \"client_cert\" in config_kwargs, or \"proxy_client_cert\" in its \"proxies_config\" \
+             where it is a proxy that asks",
             server.address
         )
     );

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use airflow_secrets::SecretsBackend as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     SECRETS_MANAGER,
+    client_certificates::strict_server,
     credentials::value,
     environment,
     faults::quick,
@@ -76,4 +77,72 @@ async fn a_proxy_with_tls_is_trusted_as_the_ca_bundle_says() {
     };
     let whole = (request.path.as_str(), request.is_tls);
     assert_eq!(whole, ("http://secrets.example.com/", true));
+}
+
+#[tokio::test]
+async fn a_proxy_may_have_an_authority_of_its_own_and_want_a_certificate_of_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let (proxy, ca, client) = strict_server(folder.path());
+    let ask = async |proxies_config: Value| {
+        let kwargs = json!({
+            "endpoint_url": "http://secrets.example.com",
+            "config_kwargs": {
+                "proxies": {"http": format!("https://{}", proxy.address)},
+                "proxies_config": proxies_config, "retries": {"max_attempts": 0},
+            },
+        });
+        let made = make(SECRETS_MANAGER, kwargs, &environment(&[]), false).await;
+        outcome(made.unwrap().0.get_variable("x", None).await)
+    };
+    let pair = [&client.certificate, &client.key];
+    let both = json!({
+        "proxy_ca_bundle": ca, "proxy_client_cert": pair,
+        "proxy_use_forwarding_for_https": false,
+    });
+    assert_eq!(ask(both).await, Ok("v".to_owned()));
+    for (proxies_config, expected) in [
+        (json!({}), "name its authority's PEM file with"),
+        (
+            json!({"proxy_client_cert": pair}),
+            "a proxy's with \"proxy_ca_bundle\"",
+        ),
+        (
+            json!({"proxy_ca_bundle": ca}),
+            "\"proxy_client_cert\" in its \"proxies_config\"",
+        ),
+        (
+            json!({"proxy_ca_bundle": "/nowhere/ca.pem"}),
+            "the CA bundle /nowhere/ca.pem cannot be used",
+        ),
+        (
+            json!({"proxy_ca_bundle": ca, "proxy_client_cert": "/nowhere/client.pem"}),
+            "\"proxy_client_cert\" cannot be used: /nowhere/client.pem",
+        ),
+    ] {
+        let error = ask(proxies_config).await.unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxys_authority_is_not_the_servers() {
+    let (of_proxy, of_server) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ca = of_server.path().join("ca.pem");
+    let server = serve(
+        &["127.0.0.1"],
+        &ca,
+        Arc::new(|_: &Request| Reply::json(200, &json!({"SecretString": "v"}))),
+    );
+    let (_, ca_of_another, _) = strict_server(of_proxy.path());
+    let kwargs = json!({
+        "endpoint_url": "https://127.0.0.1:1", "verify": ca,
+        "config_kwargs": {
+            // It is its own proxy: CONNECT gets a tunnel to itself, over no TLS.
+            "proxies": {"https": format!("http://{}", server.address)},
+            "proxies_config": {"proxy_ca_bundle": ca_of_another},
+        },
+    });
+    let made = make(SECRETS_MANAGER, kwargs, &environment(&[]), false).await;
+    let found = outcome(made.unwrap().0.get_variable("x", None).await);
+    assert_eq!(found, Ok("v".to_owned()));
 }

@@ -15,7 +15,7 @@ use super::{
     options::{RetryMode, SessionOptions, StaticKeys},
     pattern::LookupPattern,
     proxy::Proxies,
-    tls::Trust,
+    tls::{ProxyTls, Trust},
     words::Words,
 };
 use crate::{
@@ -98,6 +98,7 @@ impl<S: Service> Default for AwsBuilder<S> {
                 sts_region: None,
                 trust: None,
                 client_certificate: None,
+                proxy_tls: ProxyTls::default(),
                 wire: Wire {
                     connect_timeout: Duration::from_secs(5),
                     read_timeout: Duration::from_secs(25),

@@ -52,10 +52,20 @@ impl Wire {
 
 /// A client of the SDK's kind.
 pub(super) fn client(wire: &Wire, tls: ClientConfig) -> SharedHttpClient {
+    client_through(wire, tls, None)
+}
+
+/// The same with another TLS to proxies.
+pub(super) fn client_through(
+    wire: &Wire,
+    tls: ClientConfig,
+    proxy_tls: Option<ClientConfig>,
+) -> SharedHttpClient {
     let proxies = wire.proxies.clone();
     SharedHttpClient::new(Connector {
         http: Http::new(Settings {
             tls,
+            proxy_tls,
             proxies: Arc::new(move |uri| proxies.choose(uri)),
             connect_timeout: wire.connect_timeout,
             idle_timeout: IDLE_TIMEOUT,
@@ -132,7 +142,8 @@ fn connector_error(trouble: Trouble) -> ConnectorError {
         // Another try would meet the same certificate.
         Trouble::Untrusted(_) => ConnectorError::user(Box::new(Failure::unavailable(
             "the server's certificate is not trusted: name its authority's PEM file with \
-             \"verify\" in backend_kwargs, or with AWS_CA_BUNDLE",
+             \"verify\" in backend_kwargs, or with AWS_CA_BUNDLE; a proxy's with \
+             \"proxy_ca_bundle\" in the \"proxies_config\" of config_kwargs",
         ))),
         Trouble::ConnectTimedOut => ConnectorError::timeout(trouble.into()),
         Trouble::Alert(_) | Trouble::NoAnswer(_) => ConnectorError::io(trouble.into()),

@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 use super::{
     assume_role::AssumeRole,
     http::Wire,
-    tls::{ClientCertificate, Trust},
+    tls::{ClientCertificate, ProxyTls, Trust},
 };
 use crate::{Environment, Secret, backends::given::Given};
 
@@ -25,6 +25,7 @@ pub(super) struct SessionOptions {
     /// Whom the service must be known to; `None` leaves it to environment and profile.
     pub(super) trust: Option<Trust>,
     pub(super) client_certificate: Option<Given<ClientCertificate>>,
+    pub(super) proxy_tls: ProxyTls,
     pub(super) wire: Wire,
     pub(super) timeout: Duration,
     pub(super) max_attempts: Option<u32>,

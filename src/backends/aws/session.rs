@@ -5,7 +5,9 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime::client::{identity::IdentityCache, retries::RetryPartition};
-use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_runtime_api::client::{
+    http::SharedHttpClient, stalled_stream_protection::StalledStreamProtectionConfig,
+};
 use aws_types::region::Region;
 use url::Url;
 
@@ -16,7 +18,7 @@ use super::{
     options::SessionOptions,
     retries::retry_partition,
     shared_config::{SharedConfig, named_profile, profile_variable},
-    tls,
+    tls::{self, ProxyTls, Trust},
     trouble::Explain,
 };
 use crate::Failure;
@@ -50,12 +52,11 @@ pub(super) async fn connect(options: &SessionOptions, facts: &Facts) -> Result<S
     };
     let of_service = of_service.as_ref().unwrap_or(&shared);
     let endpoint_url = of_service.endpoint(options.endpoint_url.as_ref(), facts.service_id)?;
-    let certificate = options.client_certificate.as_ref();
-    let tls = tls::config(&shared.trust_unless_given(None), certificate).await?;
     let credentials_wire = options.wire.through(options.wire.proxies.clone());
-    let credentials_http = http::client(&credentials_wire, tls);
+    let credentials_http =
+        http_client(options, &credentials_wire, &shared.trust_unless_given(None)).await?;
     let without_tls = options.wire.without_tls && endpoint_url.is_none();
-    let http_client = match &options.trust {
+    let service_http = match &options.trust {
         None if !without_tls && !has_own => credentials_http.clone(),
         trust => {
             let trust = of_service.trust_unless_given(trust.as_ref());
@@ -63,13 +64,13 @@ pub(super) async fn connect(options: &SessionOptions, facts: &Facts) -> Result<S
                 without_tls,
                 ..options.wire.clone()
             };
-            http::client(&wire, tls::config(&trust, certificate).await?)
+            http_client(options, &wire, &trust).await?
         }
     };
     #[cfg(test)]
-    let (credentials_http, http_client) = match &options.recorder {
+    let (credentials_http, service_http) = match &options.recorder {
         Some(recorder) => (recorder.clone(), recorder.clone()),
-        None => (credentials_http, http_client),
+        None => (credentials_http, service_http),
     };
     let mut sdk = SdkConfig::builder()
         .region(Region::new(region.clone()))
@@ -96,7 +97,7 @@ pub(super) async fn connect(options: &SessionOptions, facts: &Facts) -> Result<S
     let sdk = sdk.build();
     let credentials = credential::provider(&shared, facts, &sdk, &region)?;
     let mut sdk = sdk.into_builder().credentials_provider(credentials);
-    sdk.set_http_client(Some(http_client));
+    sdk.set_http_client(Some(service_http));
     if endpoint_url.is_some() {
         // They choose among AWS's own endpoints.
         sdk.set_use_fips(None).set_use_dual_stack(None);
@@ -115,6 +116,26 @@ pub(super) async fn connect(options: &SessionOptions, facts: &Facts) -> Result<S
             timeout: options.timeout,
         },
     })
+}
+
+/// A way to the network on which the server must be known to `trust`.
+async fn http_client(
+    options: &SessionOptions,
+    wire: &Wire,
+    trust: &Trust,
+) -> Result<SharedHttpClient, Failure> {
+    let tls = tls::config(trust, options.client_certificate.as_ref()).await?;
+    let ProxyTls {
+        ca_bundle,
+        client_certificate,
+    } = &options.proxy_tls;
+    if ca_bundle.is_none() && client_certificate.is_none() {
+        return Ok(http::client(wire, tls));
+    }
+    let proxy_trust = ca_bundle.clone().map(Trust::Bundle);
+    let proxy_trust = proxy_trust.as_ref().unwrap_or(trust);
+    let proxy_tls = tls::config(proxy_trust, client_certificate.as_ref()).await?;
+    Ok(http::client_through(wire, tls, Some(proxy_tls)))
 }
 
 /// An endpoint as errors show it: no path, no query.

@@ -28,9 +28,19 @@ pub(super) enum Trust {
     Unchecked,
 }
 
+/// Whom a proxy with TLS must be known to, and what we show it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ProxyTls {
+    /// A PEM file; without one it is as with the server.
+    pub(super) ca_bundle: Option<Given<PathBuf>>,
+    pub(super) client_certificate: Option<Given<ClientCertificate>>,
+}
+
 /// The files of a client certificate, in PEM.
 #[derive(Debug, Clone)]
 pub(super) struct ClientCertificate {
+    /// The option of `config_kwargs` that names them.
+    pub(super) option: &'static str,
     pub(super) certificate: PathBuf,
     /// Where the key is not in the same file.
     pub(super) key: Option<PathBuf>,
@@ -59,7 +69,8 @@ pub(super) async fn config(
         return tls::config(authorities, None)
             .map_err(|_| crate::Failure::configuration("TLS cannot be set up"));
     };
-    let unusable = |why: &str| given.failure(&format!("\"client_cert\" cannot be used: {why}"));
+    let option = given.value.option;
+    let unusable = |why: &str| given.failure(&format!("{option:?} cannot be used: {why}"));
     let identity = identity(&given.value).await.map_err(|why| unusable(&why))?;
     tls::config(authorities, Some(identity))
         .map_err(|_| unusable("the certificate and the key do not belong together"))

@@ -202,7 +202,8 @@ impl Explain {
                 "{whom} could not be reached, or broke the connection"
             )),
             Trouble::ClientCertificate { is_missing: true } => Failure::unavailable(format!(
-                "{whom} asks for a client certificate: give \"client_cert\" in config_kwargs"
+                "{whom} asks for a client certificate: give \"client_cert\" in config_kwargs, or \
+                 \"proxy_client_cert\" in its \"proxies_config\" where it is a proxy that asks"
             )),
             Trouble::ClientCertificate { is_missing: false } => Failure::unavailable(format!(
                 "{whom} does not take the client certificate: see to \"client_cert\" in \

@@ -263,6 +263,7 @@ fn http(
         .map_err(|_| Failure::configuration("TLS cannot be set up"))?;
     Ok(Http::new(Settings {
         tls,
+        proxy_tls: None,
         proxies,
         connect_timeout,
         idle_timeout: IDLE_TIMEOUT,

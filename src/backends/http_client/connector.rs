@@ -29,6 +29,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub(super) struct Connector {
     straight: HttpsConnector<HttpConnector>,
+    to_proxy: HttpsConnector<HttpConnector>,
     tls: Arc<ClientConfig>,
     proxies: ChooseProxy,
     timeout: Duration,
@@ -41,8 +42,14 @@ impl fmt::Debug for Connector {
 }
 
 impl Connector {
-    pub(super) fn new(tls: ClientConfig, proxies: ChooseProxy, timeout: Duration) -> Self {
+    pub(super) fn new(
+        tls: ClientConfig,
+        proxy_tls: Option<ClientConfig>,
+        proxies: ChooseProxy,
+        timeout: Duration,
+    ) -> Self {
         let tls = Arc::new(tls);
+        let proxy_tls = proxy_tls.map_or_else(|| Arc::clone(&tls), Arc::new);
         let mut tcp = HttpConnector::new();
         // What is above it looks after https.
         tcp.enforce_http(false);
@@ -51,6 +58,7 @@ impl Connector {
         // Among a name's addresses the next has its turn in time.
         tcp.set_connect_timeout(Some(timeout));
         Self {
+            to_proxy: HttpsConnector::from((tcp.clone(), proxy_tls)),
             straight: HttpsConnector::from((tcp, Arc::clone(&tls))),
             tls,
             proxies,
@@ -69,9 +77,9 @@ impl Connector {
         };
         if uri.scheme() == Some(&Scheme::HTTP) {
             let to = proxy.uri().clone();
-            return Ok(Stream::to_proxy(called(self.straight, to).await?));
+            return Ok(Stream::to_proxy(called(self.to_proxy, to).await?));
         }
-        let tunnel = HttpsConnector::from((tunnel(&proxy, self.straight), self.tls));
+        let tunnel = HttpsConnector::from((tunnel(&proxy, self.to_proxy), self.tls));
         Ok(Stream::to_server(called(tunnel, uri).await?))
     }
 }

@@ -35,6 +35,8 @@ pub(super) type ChooseProxy = Arc<dyn Fn(&Uri) -> Option<Intercept> + Send + Syn
 /// How requests go out.
 pub(super) struct Settings {
     pub(super) tls: ClientConfig,
+    /// TLS to a proxy; `None` for the same.
+    pub(super) proxy_tls: Option<ClientConfig>,
     pub(super) proxies: ChooseProxy,
     /// For a connection: name, proxy and TLS included.
     pub(super) connect_timeout: Duration,
@@ -54,7 +56,12 @@ pub(super) struct Http {
 impl Http {
     /// A client that has not connected yet.
     pub(super) fn new(settings: Settings) -> Self {
-        let connector = Connector::new(settings.tls, settings.proxies, settings.connect_timeout);
+        let connector = Connector::new(
+            settings.tls,
+            settings.proxy_tls,
+            settings.proxies,
+            settings.connect_timeout,
+        );
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(settings.idle_timeout)

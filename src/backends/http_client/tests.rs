@@ -36,6 +36,7 @@ async fn server(answer: &'static str) -> (String, mpsc::UnboundedReceiver<(usize
 fn client(proxies: ChooseProxy) -> Http {
     Http::new(Settings {
         tls: tls::config(Some(Vec::new()), None).unwrap(),
+        proxy_tls: None,
         proxies,
         connect_timeout: Duration::from_secs(2),
         idle_timeout: Duration::from_secs(20),
