@@ -11,7 +11,8 @@ use std::{
 /// Runs the program, and ends it when nobody holds its other end of the pipe any more: when this
 /// is dropped, or when the test itself is gone.
 const WATCHER: &str = r#"exec 3<&0; "$@" </dev/null 3<&- & pid=$!
-    (cat <&3 >/dev/null; kill $pid) 2>/dev/null & exec 3<&-; wait $pid"#;
+    (cat <&3 >/dev/null; kill $pid) 2>/dev/null & watcher=$!
+    exec 3<&-; wait $pid; status=$?; kill $watcher; exit $status"#;
 
 /// A program that runs until this is dropped.
 #[derive(Debug)]

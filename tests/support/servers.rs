@@ -100,8 +100,8 @@ impl Server {
     pub(crate) fn start(command: &Command, signal: &str, port: u16, folder: Option<&Path>) -> Self {
         let script = r#"folder="$1" signal="$2"; shift 2; exec 3<&0
             "$@" </dev/null 3<&- & server=$!
-            (cat <&3; kill -"$signal" $server) &
-            exec 3<&-; wait $server; status=$?
+            (cat <&3; kill -"$signal" $server) & watcher=$!
+            exec 3<&-; wait $server; status=$?; kill $watcher
             [ -z "$folder" ] || rm -rf "$folder"
             exit $status"#;
         let mut shell = Command::new("sh");
