@@ -192,6 +192,14 @@ async fn settings_that_cannot_be_are_refused_with_their_name_and_not_their_value
             ("AZURE_AUTHORITY_HOST", "http://MARKER"),
             "must be a host or an https URL",
         ),
+        (
+            ("AZURE_AUTHORITY_HOST", "https://user:MARKER@login.example"),
+            "holds a user name or a password",
+        ),
+        (
+            ("AZURE_AUTHORITY_HOST", "MARKER@login.example"),
+            "holds a user name or a password",
+        ),
     ] {
         let kwargs = json!({"vault_url": VAULT});
         let message = resolver(&azure, &kwargs, &[variable]).await.unwrap_err();

@@ -87,7 +87,8 @@ fn vault(
     builder: &mut AzureKeyVaultBuilder,
 ) -> Result<(), ConfigurationError> {
     if let Some(kwarg) = kwargs.take("vault_url") {
-        builder.vault_url = Given::by(&kwarg, kwarg.text_or_null()?.unwrap_or_default());
+        let url = kwarg.text_or_null()?.unwrap_or_default();
+        builder.vault_url = Given::by(&kwarg, url.into());
     }
     if let Some(kwarg) = kwargs.take("api_version") {
         builder.api_version = kwarg.text_or_null()?;
