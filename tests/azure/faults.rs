@@ -489,6 +489,30 @@ async fn a_lookup_ends_in_time() {
 }
 
 #[tokio::test]
+async fn an_authority_that_says_nothing_is_told_from_a_vault_that_does() {
+    let azure = azure();
+    // Takes connections, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let authority = format!("https://{}", silent.local_addr().unwrap());
+    let variables = [
+        ("AZURE_AUTHORITY_HOST", authority.as_str()),
+        ("no_proxy", "127.0.0.1"),
+    ];
+    let environment = azure.environment(&[&Azure::principal()[..], &variables].concat());
+    let vault = builder(&environment).timeout(Duration::from_secs(2));
+    let message = variable(&vault.build().unwrap(), "colour").await;
+    assert_eq!(
+        message,
+        Err(
+            "Unavailable: no token for the Key Vault airflow-test.vault.azure.net within 2 s: \
+             check the way to who gives it (AZURE_AUTHORITY_HOST, or the managed identity's \
+             endpoint)"
+                .to_owned()
+        )
+    );
+}
+
+#[tokio::test]
 async fn names_that_cannot_be_are_skipped_with_their_reason() {
     let azure = azure();
     let vault = reader(&azure);

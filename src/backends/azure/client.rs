@@ -1,6 +1,6 @@
 //! Reading one secret: the SDK's client, with one token for all.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use azure_core::credentials::TokenCredential;
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
@@ -31,6 +31,7 @@ pub(super) struct VaultSettings {
 pub(super) struct Client {
     vault: String,
     secrets: SecretClient,
+    tokens: Arc<TokenKeeper>,
     wire: Arc<Wire>,
     slots: Semaphore,
     look_for_deleted: bool,
@@ -62,13 +63,15 @@ impl Client {
         if let Some(api_version) = settings.api_version {
             options.api_version = api_version;
         }
-        let credential: Arc<dyn TokenCredential> = Arc::new(tokens);
+        let tokens = Arc::new(tokens);
+        let credential = Arc::clone(&tokens) as Arc<dyn TokenCredential>;
         let secrets = SecretClient::new(&settings.vault_url, credential, Some(options))
             .map_err(|_| "is no URL; one looks like https://NAME.vault.azure.net")?;
         let host = secrets.endpoint().host_str().unwrap_or_default().to_owned();
         Ok(Self {
             vault: host,
             secrets,
+            tokens,
             wire,
             slots: Semaphore::new(settings.max_concurrent_requests),
             look_for_deleted: settings.look_for_deleted,
@@ -78,12 +81,19 @@ impl Client {
     /// The latest version of secret `name`.
     pub(super) async fn get(&self, name: &str) -> Result<Answer, Failure> {
         let limit = self.wire.timeout();
-        timeout(limit, self.ask(name)).await.unwrap_or_else(|_| {
-            let seconds = limit.as_secs_f64();
-            Err(Failure::unavailable(format!(
-                "the Key Vault {} did not answer within {seconds} s",
-                self.vault
-            )))
+        // It lives on until it is told what it was waiting for.
+        let mut answer = pin!(self.ask(name));
+        let answer = timeout(limit, &mut answer).await;
+        answer.unwrap_or_else(|_| {
+            let (vault, seconds) = (&self.vault, limit.as_secs_f64());
+            Err(Failure::unavailable(if self.tokens.is_being_asked() {
+                format!(
+                    "no token for the Key Vault {vault} within {seconds} s: check the way to who \
+                     gives it (AZURE_AUTHORITY_HOST, or the managed identity's endpoint)"
+                )
+            } else {
+                format!("the Key Vault {vault} did not answer within {seconds} s")
+            }))
         })
     }
 
