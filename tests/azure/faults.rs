@@ -339,6 +339,32 @@ async fn a_wait_that_takes_too_long_is_not_begun() {
 }
 
 #[tokio::test]
+async fn a_wait_may_be_told_as_a_date_or_in_milliseconds() {
+    let azure = azure();
+    for (name, wait) in [
+        ("Retry-After", "Fri, 01 Jan 2100 00:00:00 GMT"),
+        ("retry-after-ms", "3600000"),
+        ("x-ms-retry-after-ms", "9223372036854775807"),
+    ] {
+        let busy = error(429, "Throttled", None).with(name, wait);
+        azure.vault.answer_first([busy]);
+        let start = std::time::Instant::now();
+        let message = variable(&reader(&azure), "colour").await.unwrap_err();
+        assert!(
+            message.contains("throttles its clients, and asks to wait "),
+            "{name}: {message}"
+        );
+        assert!(start.elapsed() < Duration::from_secs(10), "{name}");
+    }
+    // What is past, or no time at all, keeps nobody.
+    for wait in ["Fri, 01 Jan 2021 00:00:00 GMT", "-1", "soon"] {
+        let busy = error(429, "Throttled", None).with("Retry-After", wait);
+        azure.vault.answer_first([busy]);
+        assert_eq!(variable(&reader(&azure), "colour").await, blue(), "{wait}");
+    }
+}
+
+#[tokio::test]
 async fn errors_that_pass_are_retried_and_those_that_do_not_are_not() {
     let azure = azure();
     azure.vault.answer_first([

@@ -16,8 +16,9 @@ use azure_core::{
         RetryOptions, StatusCode, Transport,
         headers::{HeaderName, HeaderValue, Headers},
     },
+    time::{OffsetDateTime, parse_rfc7231},
 };
-use http::header::{HeaderMap, RETRY_AFTER};
+use http::header::HeaderMap;
 use http_body_util::Full;
 use hyper_util::client::proxy::matcher::Matcher;
 use rustls::pki_types::CertificateDer;
@@ -129,13 +130,12 @@ impl Wire {
         let answer = http.send(outgoing).await;
         let response = answer.map_err(|trouble| self.no_answer(host, &trouble))?;
         let status = response.status().as_u16();
-        let retry_after = response.headers().get(RETRY_AFTER);
-        let retry_after = retry_after.and_then(|after| after.to_str().ok()?.parse::<u64>().ok());
         if matches!(status, 429 | 503)
-            && retry_after.is_some_and(|after| Duration::from_secs(after) >= self.settings.timeout)
+            && let Some(wait) = asked_wait(response.headers())
+            && wait >= self.settings.timeout
         {
             // No answer in time is to be had.
-            return Err(Trouble::lasting(throttled(host, retry_after)));
+            return Err(Trouble::lasting(throttled(host, Some(wait.as_secs()))));
         }
         let headers = headers(response.headers());
         let (status, body) = (StatusCode::from(status), response.into_body());
@@ -243,6 +243,19 @@ impl Trouble {
             is_transient: false,
         }
     }
+}
+
+/// How long the SDK would wait before it asks again: as long as the first of these headers says.
+fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let milliseconds = |name| Some(Duration::from_millis(text(name)?.parse().ok()?));
+    let seconds = || Some(Duration::from_secs(text("retry-after")?.parse().ok()?));
+    let until = || {
+        let end = parse_rfc7231(text("retry-after")?).ok()?;
+        Duration::try_from(end - OffsetDateTime::now_utc()).ok()
+    };
+    let wait = milliseconds("x-ms-retry-after-ms").or_else(|| milliseconds("retry-after-ms"));
+    wait.or_else(seconds).or_else(until)
 }
 
 /// Whoever answered has had too many requests.
