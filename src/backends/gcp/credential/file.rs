@@ -167,6 +167,9 @@ fn check_key(fields: &mut Map<String, Value>) -> Result<(), String> {
     };
     // A key that went through a shell may have its line ends escaped twice.
     *private_key = private_key.replace("\\n", "\n");
+    if let Some(rewritten) = rewritten(private_key) {
+        *private_key = rewritten;
+    }
     if private_key.contains("BEGIN RSA PRIVATE KEY") {
         return Err(
             "has a \"private_key\" in the old PKCS #1 form: convert it with `openssl pkcs8 -topk8 \
@@ -190,10 +193,21 @@ fn check_key(fields: &mut Map<String, Value>) -> Result<(), String> {
         return Ok(());
     }
     Err(
-        "has a \"private_key\" that is broken: it must be the whole PEM text of an RSA key, with \
-         its line ends"
+        "has a \"private_key\" that is broken: it must be the whole PEM text of an RSA key"
             .to_owned(),
     )
+}
+
+/// The key's PEM text with lines of its own. What is pasted into a variable or an indented file may
+/// have spaces around its lines or in place of their ends: Python's library reads it all the same,
+/// and Google's for Rust does not.
+fn rewritten(pem: &str) -> Option<String> {
+    const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+    const END: &str = "-----END PRIVATE KEY-----";
+    let (_, key) = pem.split_once(BEGIN)?;
+    let (key, _) = key.split_once(END)?;
+    let key = key.split_whitespace().collect::<String>();
+    Some(format!("{BEGIN}\n{key}\n{END}\n"))
 }
 
 /// The number in `//iam.googleapis.com/projects/NUMBER/locations/…`.
