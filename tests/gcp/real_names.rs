@@ -167,6 +167,10 @@ fn keys_and_users(services: &GoogleServices) -> Vec<Case> {
             read("key-project", ACCOUNT, CLOUD_PLATFORM),
         ),
         case(
+            json!({"gcp_key_path": services.file(".json", &key().to_string())}),
+            read("key-project", ACCOUNT, CLOUD_PLATFORM),
+        ),
+        case(
             json!({"gcp_credential_config_file": user(), "project_id": "p"}),
             read("p", "the user", CLOUD_PLATFORM),
         ),

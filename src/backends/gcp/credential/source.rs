@@ -32,7 +32,7 @@ pub(in crate::backends::gcp) fn read(
         GivenCredentials::Config(json) => CredentialFile::parse(json.expose(), Role::Config),
         GivenCredentials::ConfigPath(path) => CredentialFile::at(path, Role::Config),
         GivenCredentials::KeyPath(path) => {
-            if path.extension().is_none_or(|extension| extension != "json") {
+            if !path.as_os_str().as_encoded_bytes().ends_with(b".json") {
                 return Err(given.error("must be the path of a JSON file, ending in .json"));
             }
             CredentialFile::at(path, Role::Key)
