@@ -214,7 +214,8 @@ async fn nothing_that_gives_a_token_is_a_list_of_what_was_tried() {
     .await;
     assert!(
         message.contains(
-            "managed identity: the identity with this client id (AZURE_CLIENT_ID) is not assigned"
+            "managed identity: the identity with this client id (managed_identity_client_id, or \
+             AZURE_CLIENT_ID) is not assigned"
         ),
         "{message}"
     );
@@ -231,6 +232,11 @@ async fn nothing_that_gives_a_token_is_a_list_of_what_was_tried() {
         message.starts_with("AccessDenied: nothing gives a token (")
             && message.contains("managed identity: the metadata endpoint refuses (HTTP 401)"),
         "{message}"
+    );
+    let no_url = [("IDENTITY_ENDPOINT", "no url"), ("IDENTITY_HEADER", "h")];
+    assert_eq!(
+        refusal_in(&azure, &no_url).await,
+        "Configuration: no token by managed identity: IDENTITY_ENDPOINT is no URL"
     );
 }
 

@@ -46,6 +46,7 @@ pub(super) fn builder(setup: BackendSetup<'_>) -> Result<AzureKeyVaultBuilder, C
     let mut builder = AzureKeyVaultBuilder::default()
         .environment(environment)
         .multi_team(multi_team);
+    builder.vault_url = Given::new("vault_url", "not given", String::new().into());
     names(&mut kwargs, &mut builder)?;
     vault(&mut kwargs, &mut builder)?;
     wire(&mut kwargs, &mut builder)?;

@@ -168,24 +168,26 @@ impl Wire {
     async fn roots(&self) -> Result<Option<Vec<CertificateDer<'static>>>, Failure> {
         let variable = |name| {
             let path = self.settings.environment.get(name)?;
-            (!path.is_empty()).then(|| PathBuf::from(path))
+            (!path.is_empty()).then(|| (name, PathBuf::from(path)))
         };
         let bundle = || variable("REQUESTS_CA_BUNDLE").or_else(|| variable("CURL_CA_BUNDLE"));
         let at = match &self.settings.roots {
             Roots::Unchecked => return Ok(None),
-            Roots::At(path) => Some(path.clone()),
+            Roots::At(path) => Some(("connection_verify or ca_certificates", path.clone())),
             Roots::Usual => bundle(),
         };
-        if let Some(path) = at {
-            return certificates(&path).await.map(Some);
+        if let Some((name, path)) = at {
+            return certificates(name, &path).await.map(Some);
         }
         let mut found = roots::mozilla();
         for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
-            let Some(path) = variable(name) else { continue };
-            match certificates(&path).await {
+            let Some((name, path)) = variable(name) else {
+                continue;
+            };
+            match certificates(name, &path).await {
                 Ok(further) => found.extend(further),
                 // Airflow's client does not even look there.
-                Err(failure) => tracing::warn!("{name} is passed over: {failure}"),
+                Err(failure) => tracing::warn!("passed over: {failure}"),
             }
         }
         Ok(Some(found))
@@ -313,10 +315,11 @@ fn headers(received: &HeaderMap) -> Headers {
     Headers::from(headers.collect::<HashMap<_, _>>())
 }
 
-async fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+async fn certificates(name: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let found = roots::certificates(path).await;
     found.map_err(|why| {
-        let message = format!("{} cannot be used for TLS: {why}", path.display());
+        let path = path.display();
+        let message = format!("{path} ({name}) cannot be used for TLS: {why}");
         Failure::configuration(message)
     })
 }

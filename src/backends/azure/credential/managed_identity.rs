@@ -77,7 +77,8 @@ impl ManagedIdentity {
             }
             (Some(endpoint), Some(header)) => {
                 let header = header.into();
-                (Url::parse(endpoint), Kind::AppService { header })
+                let endpoint = Url::parse(endpoint).map_err(|_| "IDENTITY_ENDPOINT");
+                (endpoint, Kind::AppService { header })
             }
             (Some(_), None) if variable("IMDS_ENDPOINT").is_some() => {
                 return not_supported("Azure Arc");
@@ -94,7 +95,9 @@ impl ManagedIdentity {
                 let is_there = AtomicBool::new(host.is_some() || !probes);
                 let endpoint = format!("{}/{IMDS_PATH}", host.unwrap_or(IMDS).trim_matches('/'));
                 let is_there = Arc::new(is_there);
-                (Url::parse(&endpoint), Kind::Imds { is_there })
+                let endpoint = Url::parse(&endpoint);
+                let endpoint = endpoint.map_err(|_| "AZURE_POD_IDENTITY_AUTHORITY_HOST");
+                (endpoint, Kind::Imds { is_there })
             }
         };
         match endpoint {
@@ -103,7 +106,7 @@ impl ManagedIdentity {
                 kind,
                 client_id: client_id.map(str::to_owned),
             }),
-            Err(_) => Source::Broken(NAME, "the endpoint's variable holds no URL".to_owned()),
+            Err(variable) => Source::Broken(NAME, format!("{variable} is no URL")),
         }
     }
 
@@ -191,7 +194,10 @@ impl ManagedIdentity {
             200 => {}
             400 => {
                 let identity = match self.client_id {
-                    Some(_) => "the identity with this client id (AZURE_CLIENT_ID) is not",
+                    Some(_) => {
+                        "the identity with this client id (managed_identity_client_id, or \
+                         AZURE_CLIENT_ID) is not"
+                    }
                     None => "no identity is",
                 };
                 let why = format!("{identity} assigned to this resource");

@@ -38,6 +38,8 @@ pub(in crate::backends::gcp) struct CredentialFile {
     pub(in crate::backends::gcp) quota_project: Option<String>,
     /// The number of the project that a workload identity pool is in.
     pub(in crate::backends::gcp) pool_project: Option<String>,
+    /// The setting that led to it, and where that came from.
+    pub(in crate::backends::gcp) given_by: String,
     /// The whole of it, as JSON.
     document: Secret,
 }
@@ -78,6 +80,10 @@ impl CredentialFile {
 
     fn new(mut fields: Map<String, Value>, role: Role) -> Result<Self, String> {
         let file_type = file_type(&fields, role)?;
+        let domain = fields.get("universe_domain");
+        if domain.is_some_and(|domain| !domain.is_string() && !domain.is_null()) {
+            return Err("has a \"universe_domain\" that is no text".to_owned());
+        }
         match file_type {
             FileType::ServiceAccount => check_key(&mut fields)?,
             FileType::ExternalAccount => require_object(&fields, "credential_source")?,
@@ -95,6 +101,7 @@ impl CredentialFile {
             universe_domain: text("universe_domain"),
             quota_project: text("quota_project_id").filter(|_| role != Role::Key),
             pool_project: text("audience").and_then(|audience| pool_project(&audience)),
+            given_by: String::new(),
             document: Value::Object(fields).to_string().into(),
         })
     }
