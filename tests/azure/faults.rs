@@ -401,6 +401,16 @@ async fn errors_that_pass_are_retried_and_those_that_do_not_are_not() {
     );
 }
 
+/// Where all wait, Tokio's clock jumps ahead.
+#[tokio::test(start_paused = true)]
+async fn retries_without_number_do_not_overflow() {
+    let nowhere = Environment::from_iter([("https_proxy", "http://127.0.0.1:9")]);
+    let vault = builder(&nowhere).max_retries(u32::MAX);
+    let vault = vault.timeout(Duration::from_secs(3600)).build();
+    let message = variable(&vault.unwrap(), "colour").await.unwrap_err();
+    assert!(message.starts_with("Unavailable: "), "{message}");
+}
+
 #[tokio::test]
 async fn a_403_says_what_is_in_the_way() {
     let azure = azure();

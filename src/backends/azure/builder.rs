@@ -189,7 +189,7 @@ impl AzureKeyVaultBuilder {
     }
 
     /// How often a request is repeated on 408, 429, 500, 502 to 504 and connection errors.
-    /// Default: 3.
+    /// Default: 3; more than 50 are as good as 50.
     #[must_use]
     pub fn max_retries(mut self, retries: u32) -> Self {
         self.max_retries = retries;

@@ -36,6 +36,9 @@ use crate::{
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 const MOST_IDLE_CONNECTIONS: usize = 32;
 
+/// The SDK doubles its pauses without a look at the size of numbers: some more, and it panics.
+const MOST_RETRIES: u32 = 50;
+
 /// How long a metadata endpoint, which is on this machine's own network, may take to be reached.
 const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -91,7 +94,7 @@ impl Wire {
         let seconds = settings.timeout.as_secs_f64();
         let retry = RetryOptions::exponential(ExponentialRetryOptions {
             initial_delay: azure_core::time::Duration::milliseconds(50),
-            max_retries: settings.max_retries,
+            max_retries: settings.max_retries.min(MOST_RETRIES),
             max_total_elapsed: azure_core::time::Duration::seconds_f64(seconds.min(1e9)),
             max_delay: azure_core::time::Duration::seconds(5),
         });
