@@ -90,6 +90,11 @@ impl ManagedIdentity {
             (None, _) if variable("MSI_ENDPOINT").is_some() => {
                 return not_supported("an MSI_ENDPOINT (Azure ML, Cloud Shell)");
             }
+            // A pod that is to have an identity of its own does not get its node's.
+            (None, _) if probes && client_id.is_none() && is_workload(environment) => {
+                let why = "AZURE_FEDERATED_TOKEN_FILE is set without AZURE_CLIENT_ID";
+                return Source::Broken(NAME, why.to_owned());
+            }
             (None, _) => {
                 let host = environment.get("AZURE_POD_IDENTITY_AUTHORITY_HOST");
                 let is_there = AtomicBool::new(host.is_some() || !probes);
@@ -217,6 +222,17 @@ impl ManagedIdentity {
             ),
         }
     }
+}
+
+/// Whether Kubernetes' webhook set its variables.
+fn is_workload(environment: &Environment) -> bool {
+    [
+        "AZURE_AUTHORITY_HOST",
+        "AZURE_TENANT_ID",
+        "AZURE_FEDERATED_TOKEN_FILE",
+    ]
+    .iter()
+    .all(|name| environment.non_empty(name).is_some())
 }
 
 /// As in Python's chain, whatever a metadata endpoint says, the next may be asked.
