@@ -214,7 +214,8 @@ async fn nothing_that_gives_a_token_is_a_list_of_what_was_tried() {
     .await;
     assert!(
         message.contains(
-            "managed identity: the identity with this client id (AZURE_CLIENT_ID) is not assigned"
+            "managed identity: the identity with this client id (managed_identity_client_id, or \
+             AZURE_CLIENT_ID) is not assigned"
         ),
         "{message}"
     );
@@ -231,6 +232,11 @@ async fn nothing_that_gives_a_token_is_a_list_of_what_was_tried() {
         message.starts_with("AccessDenied: nothing gives a token (")
             && message.contains("managed identity: the metadata endpoint refuses (HTTP 401)"),
         "{message}"
+    );
+    let no_url = [("IDENTITY_ENDPOINT", "no url"), ("IDENTITY_HEADER", "h")];
+    assert_eq!(
+        refusal_in(&azure, &no_url).await,
+        "Configuration: no token by managed identity: IDENTITY_ENDPOINT is no URL"
     );
 }
 
@@ -339,6 +345,32 @@ async fn a_wait_that_takes_too_long_is_not_begun() {
 }
 
 #[tokio::test]
+async fn a_wait_may_be_told_as_a_date_or_in_milliseconds() {
+    let azure = azure();
+    for (name, wait) in [
+        ("Retry-After", "Fri, 01 Jan 2100 00:00:00 GMT"),
+        ("retry-after-ms", "3600000"),
+        ("x-ms-retry-after-ms", "9223372036854775807"),
+    ] {
+        let busy = error(429, "Throttled", None).with(name, wait);
+        azure.vault.answer_first([busy]);
+        let start = std::time::Instant::now();
+        let message = variable(&reader(&azure), "colour").await.unwrap_err();
+        assert!(
+            message.contains("throttles its clients, and asks to wait "),
+            "{name}: {message}"
+        );
+        assert!(start.elapsed() < Duration::from_secs(10), "{name}");
+    }
+    // What is past, or no time at all, keeps nobody.
+    for wait in ["Fri, 01 Jan 2021 00:00:00 GMT", "-1", "soon"] {
+        let busy = error(429, "Throttled", None).with("Retry-After", wait);
+        azure.vault.answer_first([busy]);
+        assert_eq!(variable(&reader(&azure), "colour").await, blue(), "{wait}");
+    }
+}
+
+#[tokio::test]
 async fn errors_that_pass_are_retried_and_those_that_do_not_are_not() {
     let azure = azure();
     azure.vault.answer_first([
@@ -367,6 +399,16 @@ async fn errors_that_pass_are_retried_and_those_that_do_not_are_not() {
         ),
         "{message}"
     );
+}
+
+/// Where all wait, Tokio's clock jumps ahead.
+#[tokio::test(start_paused = true)]
+async fn retries_without_number_do_not_overflow() {
+    let nowhere = Environment::from_iter([("https_proxy", "http://127.0.0.1:9")]);
+    let vault = builder(&nowhere).max_retries(u32::MAX);
+    let vault = vault.timeout(Duration::from_secs(3600)).build();
+    let message = variable(&vault.unwrap(), "colour").await.unwrap_err();
+    assert!(message.starts_with("Unavailable: "), "{message}");
 }
 
 #[tokio::test]
@@ -486,6 +528,30 @@ async fn a_lookup_ends_in_time() {
         .build();
     let message = variable(&vault.unwrap(), "colour").await.unwrap_err();
     assert!(message.starts_with("Unavailable: "), "{message}");
+}
+
+#[tokio::test]
+async fn an_authority_that_says_nothing_is_told_from_a_vault_that_does() {
+    let azure = azure();
+    // Takes connections, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let authority = format!("https://{}", silent.local_addr().unwrap());
+    let variables = [
+        ("AZURE_AUTHORITY_HOST", authority.as_str()),
+        ("no_proxy", "127.0.0.1"),
+    ];
+    let environment = azure.environment(&[&Azure::principal()[..], &variables].concat());
+    let vault = builder(&environment).timeout(Duration::from_secs(2));
+    let message = variable(&vault.build().unwrap(), "colour").await;
+    assert_eq!(
+        message,
+        Err(
+            "Unavailable: no token for the Key Vault airflow-test.vault.azure.net within 2 s: \
+             check the way to who gives it (AZURE_AUTHORITY_HOST, or the managed identity's \
+             endpoint)"
+                .to_owned()
+        )
+    );
 }
 
 #[tokio::test]

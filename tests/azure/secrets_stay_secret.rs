@@ -32,6 +32,10 @@ async fn debug_errors_and_logs_hold_no_secret() {
     azure.vault.put("airflow-variables-x", MARKER);
     let environment = azure.environment(&Azure::principal());
     let mut shown = format!("{environment:?} {:?}", builder(&environment));
+    let with_passwords = builder(&environment)
+        .vault_url("https://user:MARKER@vault.example")
+        .authority_host("https://user:MARKER@login.example");
+    shown += &format!("{with_passwords:?} {:?}", with_passwords.clone().build());
     let vault = builder(&environment).max_retries(0).build().unwrap();
     assert_eq!(variable(&vault, "x").await, Ok(MARKER.to_owned()));
     let html = Reply {

@@ -116,7 +116,10 @@ async fn a_certificate_that_is_not_checked_is_taken_as_it_is() {
 async fn settings_that_cannot_be_are_refused_with_their_name_and_not_their_value() {
     let azure = azure();
     for (kwargs, expected) in [
-        (json!({}), "there is none: it is that of the vault"),
+        (
+            json!({}),
+            "vault_url (not given): there is none: it is that of the vault",
+        ),
         (
             json!({"vault_url": null}),
             "there is none: it is that of the vault",
@@ -191,6 +194,14 @@ async fn settings_that_cannot_be_are_refused_with_their_name_and_not_their_value
         (
             ("AZURE_AUTHORITY_HOST", "http://MARKER"),
             "must be a host or an https URL",
+        ),
+        (
+            ("AZURE_AUTHORITY_HOST", "https://user:MARKER@login.example"),
+            "holds a user name or a password",
+        ),
+        (
+            ("AZURE_AUTHORITY_HOST", "MARKER@login.example"),
+            "holds a user name or a password",
         ),
     ] {
         let kwargs = json!({"vault_url": VAULT});

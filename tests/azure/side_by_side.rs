@@ -184,6 +184,7 @@ async fn credentials() {
     let half_a_pair = json!({"managed_identity_client_id": "unknown"});
     let none = json!({});
     let kubernetes = ("AZURE_FEDERATED_TOKEN_FILE", token.as_str());
+    let authority = ("AZURE_AUTHORITY_HOST", "login.microsoftonline.com");
     let certificate = ("AZURE_CLIENT_CERTIFICATE_PATH", pem.as_str());
     let app = [
         ("IDENTITY_ENDPOINT", app_service.as_str()),
@@ -214,18 +215,23 @@ async fn credentials() {
         (&none, &[imds, only("prod")], true),
         (&none, &[imds, only(" ManagedIdentityCredential ")], true),
         (&none, &[imds, only("dev")], false),
-        (&none, &[imds, only("EnvironmentCredential")], false),
-        (&none, &[imds, only("nonsense")], false),
+        // A pod without an identity of its own does not get its node's, unless that is asked for.
+        (&none, &[imds, tenant, kubernetes, authority], false),
         (
             &none,
             &[
+                imds,
                 tenant,
-                client,
-                secret,
-                ("AZURE_AUTHORITY_HOST", "login.microsoftonline.com"),
+                kubernetes,
+                authority,
+                only("ManagedIdentityCredential"),
             ],
             true,
         ),
+        (&none, &[imds, tenant, kubernetes], true),
+        (&none, &[imds, only("EnvironmentCredential")], false),
+        (&none, &[imds, only("nonsense")], false),
+        (&none, &[tenant, client, secret, authority], true),
     ];
     let mut questions = Vec::new();
     let mut answers = Vec::new();

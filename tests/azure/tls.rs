@@ -56,7 +56,9 @@ async fn a_file_of_authorities_that_is_none_is_named() {
     let vault = builder(&azure.environment(&variables)).build().unwrap();
     let message = variable(&vault, "colour").await.unwrap_err();
     assert!(
-        message.starts_with("Configuration: /nowhere/ca.pem cannot be used for TLS: "),
+        message.starts_with(
+            "Configuration: /nowhere/ca.pem (REQUESTS_CA_BUNDLE) cannot be used for TLS: "
+        ),
         "{message}"
     );
 }

@@ -82,6 +82,25 @@ async fn a_wait_that_google_asks_for_is_kept_where_there_is_time_for_it() {
     assert_eq!(server.seen.lines().len(), 1);
 }
 
+/// The date is that of the machine's clock, in whole seconds.
+#[tokio::test(start_paused = true)]
+async fn a_wait_may_be_told_as_a_date() {
+    let busy = |wait| {
+        let until = std::time::SystemTime::now() + Duration::from_secs(wait);
+        let until = httpdate::fmt_http_date(until);
+        refusal(503, "UNAVAILABLE", "").header("retry-after", &until)
+    };
+    let server = Queued::with([busy(10), payload("v")]).await;
+    let start = tokio::time::Instant::now();
+    assert_eq!(variable(&backend(&server), "x").await, Ok("v".into()));
+    assert!(start.elapsed() >= Duration::from_secs(5));
+
+    let server = Queued::with([busy(3600), payload("v")]).await;
+    let outcome = variable(&backend(&server), "x").await.unwrap_err();
+    assert!(outcome.starts_with("Unavailable: "), "{outcome}");
+    assert_eq!(server.seen.lines().len(), 1);
+}
+
 #[tokio::test]
 async fn what_airflow_calls_absent_is_missing_with_its_reason() {
     let disabled = r#"{"error": {"code": 403, "message": "m", "status": "PERMISSION_DENIED",

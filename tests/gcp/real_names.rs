@@ -94,6 +94,7 @@ fn to_google_we_are_who_airflow_is() {
     let token = services.file("token", SUBJECT_TOKEN);
     let cases = [
         keys_and_users(&services),
+        keys_with_other_lines(),
         machines(),
         pods(&services, &token),
         chains_from_a_file(&token),
@@ -128,6 +129,27 @@ fn last_of(source: &str, delegates: &[&str]) -> String {
     format!("{LAST}({source}{delegates:?})")
 }
 
+/// Private keys as they come out of variables and indented files.
+fn keys_with_other_lines() -> Vec<Case> {
+    let pem = key()["private_key"].as_str().unwrap().to_owned();
+    [
+        pem.replace('\n', " "),
+        pem.replace('\n', "\n    "),
+        pem.replace('\n', "\r\n"),
+        format!("\n\t {}", pem.trim_end()),
+        format!("Bag Attributes: <none>\n{pem}"),
+    ]
+    .map(|pem| {
+        let mut key = key();
+        key["private_key"] = pem.into();
+        case(
+            json!({"gcp_keyfile_dict": key}),
+            read("key-project", ACCOUNT, CLOUD_PLATFORM),
+        )
+    })
+    .into()
+}
+
 fn keys_and_users(services: &GoogleServices) -> Vec<Case> {
     let scopes = ["one", "two"];
     vec![
@@ -142,6 +164,10 @@ fn keys_and_users(services: &GoogleServices) -> Vec<Case> {
         case(json!({}), read("key-project", ACCOUNT, CLOUD_PLATFORM)).by_default(&key()),
         case(
             json!({"gcp_key_path": services.file("path.json", &key().to_string())}),
+            read("key-project", ACCOUNT, CLOUD_PLATFORM),
+        ),
+        case(
+            json!({"gcp_key_path": services.file(".json", &key().to_string())}),
             read("key-project", ACCOUNT, CLOUD_PLATFORM),
         ),
         case(

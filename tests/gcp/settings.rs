@@ -170,6 +170,11 @@ async fn each_bad_key_has_its_own_message() {
             "lacks the text \"client_email\"",
         ),
         (
+            json!({"gcp_keyfile_dict": with(|key| key["universe_domain"] = 5.into())}),
+            "gcp_keyfile_dict",
+            "has a \"universe_domain\" that is no text",
+        ),
+        (
             json!({"gcp_keyfile_dict": with(|key| key["private_key"] = "broken".into())}),
             "gcp_keyfile_dict",
             "has a \"private_key\" that is broken",
@@ -315,15 +320,34 @@ async fn the_environments_bad_settings_are_named_as_its_own() {
     }
     let error = refusal(project, &[]).await;
     assert!(
-        error.contains("NO_GCE_CHECK says that there is no metadata server"),
+        error.starts_with("gcp_key_path (not given): there are none: ")
+            && error.contains("NO_GCE_CHECK says that there is no metadata server"),
         "{error}"
     );
     // An emulator needs no credentials, but a project.
     let emulator = ("SECRET_MANAGER_EMULATOR_HOST", "localhost:1");
     let error = refusal(json!({}), &[emulator]).await;
-    assert!(error.contains("there is no project"), "{error}");
+    assert!(
+        error.starts_with("project_id (not given): there is no project"),
+        "{error}"
+    );
     let with_project = [emulator, ("GOOGLE_CLOUD_PROJECT", "p")];
     assert!(resolver(json!({}), &with_project).await.is_ok());
+}
+
+/// Google's library looks at some members only once it makes the client.
+#[tokio::test]
+async fn a_member_that_only_googles_library_refuses_is_told_with_its_setting() {
+    let pod = json!({
+        "type": "external_account", "audience": "a", "subject_token_type": "t",
+        "token_url": "http://127.0.0.1:1/", "credential_source": {"file": 5},
+    });
+    let kwargs = json!({"project_id": "p", "gcp_credential_config_file": pod});
+    let resolver = resolver(kwargs, &[]).await.unwrap();
+    let error = resolver.get_variable("x").await.unwrap_err().to_string();
+    let expected = "the credentials of [secrets] backend_kwargs \"gcp_credential_config_file\" \
+                    (AIRFLOW__SECRETS__BACKEND_KWARGS) cannot be used: a field is missing";
+    assert!(error.contains(expected), "{error}");
 }
 
 #[tokio::test]

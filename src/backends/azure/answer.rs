@@ -69,6 +69,9 @@ pub(super) fn classify(error: &Error, vault: &str) -> Problem {
             raw_response,
             ..
         } => Problem::Failed(refused(*status, raw_response.as_deref(), vault)),
+        _ if has_lost_its_token(error) => Problem::Failed(Failure::unavailable(format!(
+            "the Key Vault {vault} challenges again and again"
+        ))),
         ErrorKind::Io | ErrorKind::Connection => Problem::Failed(Failure::unavailable(format!(
             "the Key Vault {vault} gave no whole answer"
         ))),
@@ -79,6 +82,12 @@ pub(super) fn classify(error: &Error, vault: &str) -> Problem {
                  a name of its own"
         ))),
     }
+}
+
+/// Whether the SDK had a token and lost it before it was sent: each challenge to a lookup makes it
+/// forget the one token, and it may be another's, just come by.
+pub(super) fn has_lost_its_token(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Credential) && own_failure(error).is_none()
 }
 
 /// The failure of ours that the SDK carried along.

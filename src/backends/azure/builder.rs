@@ -11,7 +11,7 @@ use super::{
     naming::{Naming, trim_prefix},
     wire::{Roots, Wire, WireSettings},
 };
-use crate::{ConfigurationError, Environment, backends::given::Given};
+use crate::{ConfigurationError, Environment, Secret, backends::given::Given};
 
 /// Where errors say that a setting came from.
 const FROM_CODE: &str = "AzureKeyVaultBackend::builder()";
@@ -42,11 +42,12 @@ pub struct AzureKeyVaultBuilder {
     pub(super) config_prefix: Option<String>,
     pub(super) sep: String,
     pub(super) multi_team: bool,
-    pub(super) vault_url: Given<String>,
+    /// May hold a password, until it is refused; so may the next.
+    pub(super) vault_url: Given<Secret>,
     pub(super) api_version: Option<String>,
     pub(super) verify_challenge_resource: bool,
     pub(super) credential: AzureCredential,
-    authority_host: Option<Given<String>>,
+    authority_host: Option<Given<Secret>>,
     pub(super) roots: Roots,
     environment: Environment,
     pub(super) connect_timeout: Duration,
@@ -64,7 +65,7 @@ impl Default for AzureKeyVaultBuilder {
             config_prefix: Some("airflow-config".to_owned()),
             sep: "-".to_owned(),
             multi_team: false,
-            vault_url: from_code("vault_url", String::new()),
+            vault_url: from_code("vault_url", Secret::from("")),
             api_version: None,
             verify_challenge_resource: true,
             credential: AzureCredential::default_chain(),
@@ -84,7 +85,7 @@ impl AzureKeyVaultBuilder {
     /// The vault's URL, such as `https://NAME.vault.azure.net`. There is no default.
     #[must_use]
     pub fn vault_url(mut self, url: impl Into<String>) -> Self {
-        self.vault_url = from_code("vault_url", url.into());
+        self.vault_url = from_code("vault_url", url.into().into());
         self
     }
 
@@ -129,7 +130,7 @@ impl AzureKeyVaultBuilder {
     /// public cloud.
     #[must_use]
     pub fn authority_host(mut self, host: impl Into<String>) -> Self {
-        self.authority_host = Some(from_code("authority_host", host.into()));
+        self.authority_host = Some(from_code("authority_host", host.into().into()));
         self
     }
 
@@ -188,7 +189,7 @@ impl AzureKeyVaultBuilder {
     }
 
     /// How often a request is repeated on 408, 429, 500, 502 to 504 and connection errors.
-    /// Default: 3.
+    /// Default: 3; more than 50 are as good as 50.
     #[must_use]
     pub fn max_retries(mut self, retries: u32) -> Self {
         self.max_retries = retries;
@@ -218,7 +219,9 @@ impl AzureKeyVaultBuilder {
     pub fn build(self) -> Result<AzureKeyVaultBackend, ConfigurationError> {
         let vault_url = self.checked_vault_url()?;
         let authority = match &self.authority_host {
-            Some(given) => Authority::parse(&given.value).map_err(|why| given.error(why))?,
+            Some(given) => {
+                Authority::parse(given.value.expose()).map_err(|why| given.error(why))?
+            }
             None => Authority::from_environment(&self.environment)?,
         };
         let chain = self.credential.chain(&self.environment)?;
@@ -257,7 +260,7 @@ impl AzureKeyVaultBuilder {
     }
 
     fn checked_vault_url(&self) -> Result<String, ConfigurationError> {
-        let text = self.vault_url.value.trim_matches([' ', '/']);
+        let text = self.vault_url.value.expose().trim_matches([' ', '/']);
         let why = match Url::parse(text) {
             _ if text.is_empty() => {
                 "there is none: it is that of the vault, such as https://NAME.vault.azure.net"

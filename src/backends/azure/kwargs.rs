@@ -46,6 +46,7 @@ pub(super) fn builder(setup: BackendSetup<'_>) -> Result<AzureKeyVaultBuilder, C
     let mut builder = AzureKeyVaultBuilder::default()
         .environment(environment)
         .multi_team(multi_team);
+    builder.vault_url = Given::new("vault_url", "not given", String::new().into());
     names(&mut kwargs, &mut builder)?;
     vault(&mut kwargs, &mut builder)?;
     wire(&mut kwargs, &mut builder)?;
@@ -87,7 +88,8 @@ fn vault(
     builder: &mut AzureKeyVaultBuilder,
 ) -> Result<(), ConfigurationError> {
     if let Some(kwarg) = kwargs.take("vault_url") {
-        builder.vault_url = Given::by(&kwarg, kwarg.text_or_null()?.unwrap_or_default());
+        let url = kwarg.text_or_null()?.unwrap_or_default();
+        builder.vault_url = Given::by(&kwarg, url.into());
     }
     if let Some(kwarg) = kwargs.take("api_version") {
         builder.api_version = kwarg.text_or_null()?;

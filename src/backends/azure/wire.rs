@@ -16,8 +16,9 @@ use azure_core::{
         RetryOptions, StatusCode, Transport,
         headers::{HeaderName, HeaderValue, Headers},
     },
+    time::{OffsetDateTime, parse_rfc7231},
 };
-use http::header::{HeaderMap, RETRY_AFTER};
+use http::header::HeaderMap;
 use http_body_util::Full;
 use hyper_util::client::proxy::matcher::Matcher;
 use rustls::pki_types::CertificateDer;
@@ -34,6 +35,9 @@ use crate::{
 /// How long a connection is kept that nobody uses, and how many.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 const MOST_IDLE_CONNECTIONS: usize = 32;
+
+/// The SDK doubles its pauses without a look at the size of numbers: some more, and it panics.
+const MOST_RETRIES: u32 = 50;
 
 /// How long a metadata endpoint, which is on this machine's own network, may take to be reached.
 const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -90,7 +94,7 @@ impl Wire {
         let seconds = settings.timeout.as_secs_f64();
         let retry = RetryOptions::exponential(ExponentialRetryOptions {
             initial_delay: azure_core::time::Duration::milliseconds(50),
-            max_retries: settings.max_retries,
+            max_retries: settings.max_retries.min(MOST_RETRIES),
             max_total_elapsed: azure_core::time::Duration::seconds_f64(seconds.min(1e9)),
             max_delay: azure_core::time::Duration::seconds(5),
         });
@@ -129,13 +133,12 @@ impl Wire {
         let answer = http.send(outgoing).await;
         let response = answer.map_err(|trouble| self.no_answer(host, &trouble))?;
         let status = response.status().as_u16();
-        let retry_after = response.headers().get(RETRY_AFTER);
-        let retry_after = retry_after.and_then(|after| after.to_str().ok()?.parse::<u64>().ok());
         if matches!(status, 429 | 503)
-            && retry_after.is_some_and(|after| Duration::from_secs(after) >= self.settings.timeout)
+            && let Some(wait) = asked_wait(response.headers())
+            && wait >= self.settings.timeout
         {
             // No answer in time is to be had.
-            return Err(Trouble::lasting(throttled(host, retry_after)));
+            return Err(Trouble::lasting(throttled(host, Some(wait.as_secs()))));
         }
         let headers = headers(response.headers());
         let (status, body) = (StatusCode::from(status), response.into_body());
@@ -168,24 +171,26 @@ impl Wire {
     async fn roots(&self) -> Result<Option<Vec<CertificateDer<'static>>>, Failure> {
         let variable = |name| {
             let path = self.settings.environment.get(name)?;
-            (!path.is_empty()).then(|| PathBuf::from(path))
+            (!path.is_empty()).then(|| (name, PathBuf::from(path)))
         };
         let bundle = || variable("REQUESTS_CA_BUNDLE").or_else(|| variable("CURL_CA_BUNDLE"));
         let at = match &self.settings.roots {
             Roots::Unchecked => return Ok(None),
-            Roots::At(path) => Some(path.clone()),
+            Roots::At(path) => Some(("connection_verify or ca_certificates", path.clone())),
             Roots::Usual => bundle(),
         };
-        if let Some(path) = at {
-            return certificates(&path).await.map(Some);
+        if let Some((name, path)) = at {
+            return certificates(name, &path).await.map(Some);
         }
         let mut found = roots::mozilla();
         for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
-            let Some(path) = variable(name) else { continue };
-            match certificates(&path).await {
+            let Some((name, path)) = variable(name) else {
+                continue;
+            };
+            match certificates(name, &path).await {
                 Ok(further) => found.extend(further),
                 // Airflow's client does not even look there.
-                Err(failure) => tracing::warn!("{name} is passed over: {failure}"),
+                Err(failure) => tracing::warn!("passed over: {failure}"),
             }
         }
         Ok(Some(found))
@@ -245,6 +250,19 @@ impl Trouble {
     }
 }
 
+/// How long the SDK would wait before it asks again: as long as the first of these headers says.
+fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let milliseconds = |name| Some(Duration::from_millis(text(name)?.parse().ok()?));
+    let seconds = || Some(Duration::from_secs(text("retry-after")?.parse().ok()?));
+    let until = || {
+        let end = parse_rfc7231(text("retry-after")?).ok()?;
+        Duration::try_from(end - OffsetDateTime::now_utc()).ok()
+    };
+    let wait = milliseconds("x-ms-retry-after-ms").or_else(|| milliseconds("retry-after-ms"));
+    wait.or_else(seconds).or_else(until)
+}
+
 /// Whoever answered has had too many requests.
 pub(super) fn throttled(host: &str, retry_after: Option<u64>) -> Failure {
     let when = retry_after.map(|seconds| format!(", and asks to wait {seconds} s"));
@@ -301,10 +319,11 @@ fn headers(received: &HeaderMap) -> Headers {
     Headers::from(headers.collect::<HashMap<_, _>>())
 }
 
-async fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+async fn certificates(name: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let found = roots::certificates(path).await;
     found.map_err(|why| {
-        let message = format!("{} cannot be used for TLS: {why}", path.display());
+        let path = path.display();
+        let message = format!("{path} ({name}) cannot be used for TLS: {why}");
         Failure::configuration(message)
     })
 }

@@ -176,8 +176,10 @@ fn clock_skew(headers: &HeaderMap) -> Option<Skew> {
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let after = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    let seconds = after.parse().ok().map(Duration::from_secs);
+    let until = || httpdate::parse_http_date(after).ok();
+    seconds.or_else(|| until()?.duration_since(SystemTime::now()).ok())
 }
 
 /// An answer without Google's own words: a proxy's, or one from a service that is overloaded.

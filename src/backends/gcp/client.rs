@@ -194,7 +194,7 @@ impl Client {
             })?,
         };
         let credentials = Renewing::new(settings.identity.clone())
-            .map_err(|_| unusable("the credentials cannot be used: a field is missing or wrong"))?;
+            .map_err(|_| unusable(&settings.identity.unusable()))?;
         let builder = SecretManagerService::builder()
             .with_credentials(credentials)
             .with_retry_policy(NeverRetry);

@@ -40,6 +40,8 @@ pub(super) fn builder(
     let mut builder = CloudSecretManagerBuilder::default()
         .environment(environment)
         .multi_team(multi_team);
+    let default = GcpCredentials::application_default();
+    builder.credentials = Given::new("gcp_key_path", "not given", default);
     names(&mut kwargs, &mut builder)?;
     if let Some(credentials) = credentials(&mut kwargs)? {
         builder.credentials = credentials;

@@ -44,6 +44,9 @@ impl Authority {
             format!("https://{text}")
         };
         match Url::parse(&host) {
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                Err("holds a user name or a password, which an authority's URL has not")
+            }
             Ok(url) if url.scheme() == "https" && url.has_host() => Ok(Self { host }),
             _ => Err("must be a host or an https URL, such as login.microsoftonline.us"),
         }

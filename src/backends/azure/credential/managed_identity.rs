@@ -77,7 +77,8 @@ impl ManagedIdentity {
             }
             (Some(endpoint), Some(header)) => {
                 let header = header.into();
-                (Url::parse(endpoint), Kind::AppService { header })
+                let endpoint = Url::parse(endpoint).map_err(|_| "IDENTITY_ENDPOINT");
+                (endpoint, Kind::AppService { header })
             }
             (Some(_), None) if variable("IMDS_ENDPOINT").is_some() => {
                 return not_supported("Azure Arc");
@@ -89,12 +90,19 @@ impl ManagedIdentity {
             (None, _) if variable("MSI_ENDPOINT").is_some() => {
                 return not_supported("an MSI_ENDPOINT (Azure ML, Cloud Shell)");
             }
+            // A pod that is to have an identity of its own does not get its node's.
+            (None, _) if probes && client_id.is_none() && is_workload(environment) => {
+                let why = "AZURE_FEDERATED_TOKEN_FILE is set without AZURE_CLIENT_ID";
+                return Source::Broken(NAME, why.to_owned());
+            }
             (None, _) => {
                 let host = environment.get("AZURE_POD_IDENTITY_AUTHORITY_HOST");
                 let is_there = AtomicBool::new(host.is_some() || !probes);
                 let endpoint = format!("{}/{IMDS_PATH}", host.unwrap_or(IMDS).trim_matches('/'));
                 let is_there = Arc::new(is_there);
-                (Url::parse(&endpoint), Kind::Imds { is_there })
+                let endpoint = Url::parse(&endpoint);
+                let endpoint = endpoint.map_err(|_| "AZURE_POD_IDENTITY_AUTHORITY_HOST");
+                (endpoint, Kind::Imds { is_there })
             }
         };
         match endpoint {
@@ -103,7 +111,7 @@ impl ManagedIdentity {
                 kind,
                 client_id: client_id.map(str::to_owned),
             }),
-            Err(_) => Source::Broken(NAME, "the endpoint's variable holds no URL".to_owned()),
+            Err(variable) => Source::Broken(NAME, format!("{variable} is no URL")),
         }
     }
 
@@ -191,7 +199,10 @@ impl ManagedIdentity {
             200 => {}
             400 => {
                 let identity = match self.client_id {
-                    Some(_) => "the identity with this client id (AZURE_CLIENT_ID) is not",
+                    Some(_) => {
+                        "the identity with this client id (managed_identity_client_id, or \
+                         AZURE_CLIENT_ID) is not"
+                    }
                     None => "no identity is",
                 };
                 let why = format!("{identity} assigned to this resource");
@@ -211,6 +222,17 @@ impl ManagedIdentity {
             ),
         }
     }
+}
+
+/// Whether Kubernetes' webhook set its variables.
+fn is_workload(environment: &Environment) -> bool {
+    [
+        "AZURE_AUTHORITY_HOST",
+        "AZURE_TENANT_ID",
+        "AZURE_FEDERATED_TOKEN_FILE",
+    ]
+    .iter()
+    .all(|name| environment.non_empty(name).is_some())
 }
 
 /// As in Python's chain, whatever a metadata endpoint says, the next may be asked.

@@ -316,6 +316,11 @@ impl TokenKeeper {
         }
     }
 
+    /// Whether somebody waits for a token just now.
+    pub(super) fn is_being_asked(&self) -> bool {
+        self.state.try_lock().is_err()
+    }
+
     async fn token(&self, scope: &str) -> Result<AccessToken, Failure> {
         let mut state = self.state.lock().await;
         if let Some(held) = state.held.as_ref().filter(|held| held.is_good_for(scope)) {

@@ -38,6 +38,8 @@ pub(in crate::backends::gcp) struct CredentialFile {
     pub(in crate::backends::gcp) quota_project: Option<String>,
     /// The number of the project that a workload identity pool is in.
     pub(in crate::backends::gcp) pool_project: Option<String>,
+    /// The setting that led to it, and where that came from.
+    pub(in crate::backends::gcp) given_by: String,
     /// The whole of it, as JSON.
     document: Secret,
 }
@@ -78,6 +80,10 @@ impl CredentialFile {
 
     fn new(mut fields: Map<String, Value>, role: Role) -> Result<Self, String> {
         let file_type = file_type(&fields, role)?;
+        let domain = fields.get("universe_domain");
+        if domain.is_some_and(|domain| !domain.is_string() && !domain.is_null()) {
+            return Err("has a \"universe_domain\" that is no text".to_owned());
+        }
         match file_type {
             FileType::ServiceAccount => check_key(&mut fields)?,
             FileType::ExternalAccount => require_object(&fields, "credential_source")?,
@@ -95,6 +101,7 @@ impl CredentialFile {
             universe_domain: text("universe_domain"),
             quota_project: text("quota_project_id").filter(|_| role != Role::Key),
             pool_project: text("audience").and_then(|audience| pool_project(&audience)),
+            given_by: String::new(),
             document: Value::Object(fields).to_string().into(),
         })
     }
@@ -167,6 +174,9 @@ fn check_key(fields: &mut Map<String, Value>) -> Result<(), String> {
     };
     // A key that went through a shell may have its line ends escaped twice.
     *private_key = private_key.replace("\\n", "\n");
+    if let Some(rewritten) = rewritten(private_key) {
+        *private_key = rewritten;
+    }
     if private_key.contains("BEGIN RSA PRIVATE KEY") {
         return Err(
             "has a \"private_key\" in the old PKCS #1 form: convert it with `openssl pkcs8 -topk8 \
@@ -190,10 +200,21 @@ fn check_key(fields: &mut Map<String, Value>) -> Result<(), String> {
         return Ok(());
     }
     Err(
-        "has a \"private_key\" that is broken: it must be the whole PEM text of an RSA key, with \
-         its line ends"
+        "has a \"private_key\" that is broken: it must be the whole PEM text of an RSA key"
             .to_owned(),
     )
+}
+
+/// The key's PEM text with lines of its own. What is pasted into a variable or an indented file may
+/// have spaces around its lines or in place of their ends: Python's library reads it all the same,
+/// and Google's for Rust does not.
+fn rewritten(pem: &str) -> Option<String> {
+    const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+    const END: &str = "-----END PRIVATE KEY-----";
+    let (_, key) = pem.split_once(BEGIN)?;
+    let (key, _) = key.split_once(END)?;
+    let key = key.split_whitespace().collect::<String>();
+    Some(format!("{BEGIN}\n{key}\n{END}\n"))
 }
 
 /// The number in `//iam.googleapis.com/projects/NUMBER/locations/…`.

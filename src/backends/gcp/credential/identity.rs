@@ -92,6 +92,18 @@ impl Identity {
         }
     }
 
+    /// What to say where Google's library does not take what is configured.
+    pub(in crate::backends::gcp) fn unusable(&self) -> String {
+        let given_by = match &self.source {
+            Source::File(file) => &file.given_by,
+            Source::Anonymous | Source::MetadataServer(_) => "default credentials",
+        };
+        format!(
+            "the credentials of {given_by} cannot be used: a field is missing, or not of the type \
+             that it must be"
+        )
+    }
+
     fn source_credentials(
         &self,
         scopes: Option<Vec<String>>,

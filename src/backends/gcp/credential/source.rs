@@ -32,13 +32,23 @@ pub(in crate::backends::gcp) fn read(
         GivenCredentials::Config(json) => CredentialFile::parse(json.expose(), Role::Config),
         GivenCredentials::ConfigPath(path) => CredentialFile::at(path, Role::Config),
         GivenCredentials::KeyPath(path) => {
-            if path.extension().is_none_or(|extension| extension != "json") {
+            if !path.as_os_str().as_encoded_bytes().ends_with(b".json") {
                 return Err(given.error("must be the path of a JSON file, ending in .json"));
             }
             CredentialFile::at(path, Role::Key)
         }
     };
-    let file = file.map_err(|why| given.error(why))?;
+    from_file(file, &given.setting, &given.origin)
+}
+
+/// The credentials of a file that knows which setting led to it.
+fn from_file(
+    file: Result<CredentialFile, String>,
+    setting: &str,
+    origin: &str,
+) -> Result<Source, ConfigurationError> {
+    let mut file = file.map_err(|why| ConfigurationError::new(setting, origin, why))?;
+    file.given_by = format!("{setting} ({origin})");
     Ok(Source::File(Box::new(file)))
 }
 
@@ -49,9 +59,7 @@ fn application_default(
     is_emulated: bool,
 ) -> Result<Source, ConfigurationError> {
     let file = |path: &Path, setting: &str, origin: &str| {
-        let file = CredentialFile::at(path, Role::Default);
-        file.map(|file| Source::File(Box::new(file)))
-            .map_err(|why| ConfigurationError::new(setting, origin, why))
+        from_file(CredentialFile::at(path, Role::Default), setting, origin)
     };
     let of_gcloud = gcloud_path(environment);
     let named = environment.non_empty(VARIABLE).map(PathBuf::from);
