@@ -35,6 +35,7 @@ mod denied_batches;
 mod example;
 mod faults;
 mod google_federation;
+mod huge_limits;
 mod instance_metadata;
 mod log;
 mod many_ids;

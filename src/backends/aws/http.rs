@@ -61,7 +61,7 @@ pub(super) fn client(wire: &Wire, tls: ClientConfig) -> SharedHttpClient {
             idle_timeout: IDLE_TIMEOUT,
             most_idle_connections: wire.most_idle_connections,
         }),
-        timeout: wire.connect_timeout + wire.read_timeout,
+        timeout: wire.connect_timeout.saturating_add(wire.read_timeout),
         without_tls: wire.without_tls,
     })
 }
@@ -82,7 +82,7 @@ impl HttpClient for Connector {
     ) -> SharedHttpConnector {
         // The SDK has shorter times for machines' own metadata.
         let times = settings.connect_timeout().zip(settings.read_timeout());
-        let timeout = times.map_or(self.timeout, |(connect, read)| connect + read);
+        let timeout = times.map_or(self.timeout, |(connect, read)| connect.saturating_add(read));
         SharedHttpConnector::new(Self {
             timeout: timeout.min(self.timeout),
             ..self.clone()
