@@ -77,3 +77,23 @@ async fn a_proxy_with_tls_is_trusted_as_the_ca_bundle_says() {
     let whole = (request.path.as_str(), request.is_tls);
     assert_eq!(whole, ("http://secrets.example.com/", true));
 }
+
+#[tokio::test]
+async fn nothing_goes_around_a_proxy_that_cannot_be_asked() {
+    let service = Queued::with([value()]).await;
+    for (variable, proxy) in [
+        ("http_proxy", "socks5://127.0.0.1:1"),
+        ("HTTP_PROXY", "http://"),
+        ("http_proxy", "http://u:marker@"),
+    ] {
+        let variables = environment(&[(variable, proxy)]);
+        let backend = quick(&service.url).environment(&variables).build().unwrap();
+        let expected = format!(
+            "Configuration: {variable} (the environment): a proxy's URL must look like \
+             http://proxy.example.com:3128"
+        );
+        let found = outcome(backend.get_variable("x", None).await);
+        assert_eq!(found, Err(expected), "{proxy}");
+    }
+    assert!(service.seen.lines().is_empty());
+}

@@ -61,6 +61,7 @@ pub(super) fn client(wire: &Wire, tls: ClientConfig) -> SharedHttpClient {
             idle_timeout: IDLE_TIMEOUT,
             most_idle_connections: wire.most_idle_connections,
         }),
+        proxies: wire.proxies.clone(),
         timeout: wire.connect_timeout.saturating_add(wire.read_timeout),
         without_tls: wire.without_tls,
     })
@@ -70,6 +71,7 @@ pub(super) fn client(wire: &Wire, tls: ClientConfig) -> SharedHttpClient {
 #[derive(Debug, Clone)]
 struct Connector {
     http: Http,
+    proxies: Proxies,
     timeout: Duration,
     without_tls: bool,
 }
@@ -105,6 +107,8 @@ impl Connector {
         if self.without_tls {
             head.uri = plain(head.uri);
         }
+        let unusable = |failure: Failure| ConnectorError::user(failure.into());
+        self.proxies.check(&head.uri).map_err(unusable)?;
         // What is sent here is short, and no stream.
         let body = Bytes::copy_from_slice(body.bytes().unwrap_or_default());
         let sent = self.http.send(Request::from_parts(head, body.into()));
