@@ -71,6 +71,37 @@ async fn a_program_gives_credentials_until_they_expire() {
 }
 
 #[tokio::test]
+async fn a_program_is_run_without_a_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let body = format!(
+        "printf '%s\\n' \"$@\" > '{}'; echo '{}'",
+        told.display(),
+        printed(FAR)
+    );
+    let program = script(folder.path(), &body);
+    for (arguments, expected) in [
+        ("a&b $HOME *", "a&b\n$HOME\n*\n"),
+        ("'a b' \"it's\" \\'", "a b\nit's\n'\n"),
+        ("#a ; touch x", "#a\n;\ntouch\nx\n"),
+        ("\"a ; b # c\" `id` | cat", "a ; b # c\n`id`\n|\ncat\n"),
+    ] {
+        let home = home(&config(&format!("{program} {arguments}")), "");
+        let service = Queued::with([value()]).await;
+        let kwargs = json!({"endpoint_url": service.url});
+        let found = ask(SECRETS_MANAGER, "program", &kwargs, home.path(), &[]).await;
+        assert_eq!(found, Ok("v".to_owned()), "{arguments}");
+        let told = std::fs::read_to_string(&told).unwrap();
+        assert_eq!(told, format!("{expected}--for\na-friend\n"));
+    }
+    let home = home(&config("marker 'a"), "");
+    let found = ask(SECRETS_MANAGER, "program", &json!({}), home.path(), &[]).await;
+    let expected = "Configuration: the credential_process of the AWS profile \"program\" cannot be \
+                    run: a quote in its command is not closed";
+    assert_eq!(found, Err(expected.to_owned()));
+}
+
+#[tokio::test]
 async fn a_program_that_fails_is_told_without_what_it_said() {
     let folder = tempfile::tempdir().unwrap();
     let no_version = json!({"AccessKeyId": "marker", "SecretAccessKey": "marker"});

@@ -40,6 +40,7 @@ mod instance_metadata;
 mod log;
 mod many_ids;
 mod plain_http;
+mod profile_files;
 mod profiles;
 mod proxies;
 mod reads;

@@ -22,6 +22,7 @@ use crate::{
     Failure,
     backends::aws::{
         assume_role::{AssumeRole, WebIdentityToken},
+        profile_files::quoted_command,
         shared_config::SharedConfig,
     },
 };
@@ -188,9 +189,13 @@ impl<'a> Profiles<'a> {
             )));
         }
         if let Some(command) = get("credential_process") {
+            let command = quoted_command(command).map_err(|why| {
+                let whose = format!("the credential_process of the AWS profile {name:?}");
+                Failure::configuration(format!("{whose} cannot be run: {why}"))
+            })?;
             return Ok(Some(SharedCredentialsProvider::new(Process {
                 profile: name.to_owned(),
-                provider: CredentialProcessProvider::new(command.to_owned()),
+                provider: CredentialProcessProvider::new(command),
             })));
         }
         Ok(keys(last)?.map(SharedCredentialsProvider::new))
@@ -270,10 +275,13 @@ fn keys(profile: Option<&Profile>) -> Result<Option<Credentials>, Failure> {
             profile.name()
         )));
     };
+    // boto3's older name for it comes first there.
+    let token = profile.get("aws_security_token");
+    let token = token.or_else(|| profile.get("aws_session_token"));
     let keys = StaticKeys {
         access_key_id: key.to_owned(),
         secret_access_key: secret.into(),
-        session_token: profile.get("aws_session_token").map(Into::into),
+        session_token: token.map(Into::into),
     };
     Ok(Some(keys.credentials("profile")))
 }
