@@ -1,10 +1,16 @@
 //! AWS's two files, as Python's `ConfigParser` reads them.
 
+use std::{process::Command, time::Duration};
+
+use airflow_secrets::SecretsBackend as _;
 use serde_json::json;
 
 use crate::{
     SECRETS_MANAGER,
     credentials::{signed, value},
+    environment,
+    faults::quick,
+    outcome,
     profiles::{ask, home},
     support::wire::{Queued, Request},
 };
@@ -100,4 +106,21 @@ async fn variables_in_a_files_path_are_expanded() {
         let found = ask(SECRETS_MANAGER, "p", &kwargs, home.path(), &more).await;
         assert_eq!(found, Ok("v".to_owned()), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_in_time_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let variables = environment(&[("AWS_CONFIG_FILE", pipe.to_str().unwrap())]);
+    let backend = quick("http://127.0.0.1:1").environment(&variables);
+    let backend = backend.timeout(Duration::from_millis(50)).build().unwrap();
+    let found = outcome(backend.get_variable("x", None).await);
+    let expected = "Unavailable: the files that AWS's settings name (profiles, certificates) could \
+                    not be read in time";
+    assert_eq!(found, Err(expected.to_owned()));
+    // Whoever waits for it may go.
+    std::fs::write(&pipe, "").unwrap();
 }
