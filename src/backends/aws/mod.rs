@@ -126,8 +126,13 @@ impl<S: Service> AwsBackend<S> {
     }
 
     async fn service(&self) -> Result<&S, Failure> {
-        let connect = || silently(session::connect(&self.options, &S::FACTS));
-        let connect = || async { Ok(S::connect(connect().await?)) };
+        let connect = || {
+            silently(async {
+                Ok(S::connect(
+                    session::connect(&self.options, &S::FACTS).await?,
+                ))
+            })
+        };
         let made = timeout(self.timeout, self.service.get_or_try_init(connect));
         made.await.unwrap_or_else(|_| {
             Err(Failure::unavailable(
