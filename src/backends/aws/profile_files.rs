@@ -123,15 +123,10 @@ fn guarded(value: &str) -> String {
     out
 }
 
-/// The program and its arguments in a profile's `credential_process`, for a shell that is to make
-/// nothing else of them: boto3 runs it without one.
+/// The program and its arguments in a profile's `credential_process`.
 ///
 /// # Errors
 /// When it has a quote without an end, or the like: why.
-pub(super) fn quoted_command(credential_process: &str) -> Result<String, String> {
-    let words = split_command(&credential_process.replace(GUARD, ""))?;
-    let quoted = words
-        .iter()
-        .map(|word| format!("'{}'", word.replace('\'', r"'\''")));
-    Ok(quoted.collect::<Vec<_>>().join(" "))
+pub(super) fn command_words(credential_process: &str) -> Result<Vec<String>, String> {
+    split_command(&credential_process.replace(GUARD, ""))
 }

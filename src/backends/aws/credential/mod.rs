@@ -3,6 +3,7 @@
 mod ask;
 mod container;
 mod google;
+mod process;
 mod profile;
 mod role;
 mod sso;

@@ -1,20 +1,19 @@
 //! What a profile of AWS's two files gives, in botocore's order: a role, a web identity, a login in
 //! a browser, keys, or what a program prints.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use aws_config::{SdkConfig, credential_process::CredentialProcessProvider, profile::Profile};
+use aws_config::{SdkConfig, profile::Profile};
 use aws_credential_types::{
     Credentials,
-    provider::{
-        self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
-    },
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
 };
 
 use super::{
     EnvironmentKeys, StaticKeys,
     container::Container,
     instance,
+    process::Process,
     role::{Caller, LentRole, Sts},
     sso::SingleSignOn,
 };
@@ -22,7 +21,7 @@ use crate::{
     Failure,
     backends::aws::{
         assume_role::{AssumeRole, WebIdentityToken},
-        profile_files::quoted_command,
+        profile_files::command_words,
         shared_config::SharedConfig,
     },
 };
@@ -189,13 +188,13 @@ impl<'a> Profiles<'a> {
             )));
         }
         if let Some(command) = get("credential_process") {
-            let command = quoted_command(command).map_err(|why| {
+            let words = command_words(command).map_err(|why| {
                 let whose = format!("the credential_process of the AWS profile {name:?}");
                 Failure::configuration(format!("{whose} cannot be run: {why}"))
             })?;
             return Ok(Some(SharedCredentialsProvider::new(Process {
                 profile: name.to_owned(),
-                provider: CredentialProcessProvider::new(command),
+                words,
             })));
         }
         Ok(keys(last)?.map(SharedCredentialsProvider::new))
@@ -299,38 +298,5 @@ impl ProvideCredentials for Nothing {
             Some(failure) => CredentialsError::provider_error(failure.clone()),
             None => CredentialsError::not_loaded_no_source(),
         }))
-    }
-}
-
-/// What a program prints. What it says when it fails may hold secrets, and so may its arguments.
-struct Process {
-    profile: String,
-    provider: CredentialProcessProvider,
-}
-
-impl Process {
-    async fn run(&self) -> provider::Result {
-        self.provider.provide_credentials().await.map_err(|_| {
-            CredentialsError::provider_error(Failure::unavailable(format!(
-                "the credential_process of the AWS profile {:?} failed, or printed no \
-                     credentials: run it by hand to see why",
-                self.profile
-            )))
-        })
-    }
-}
-
-impl ProvideCredentials for Process {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(self.run())
-    }
-}
-
-impl fmt::Debug for Process {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Process({:?})", self.profile)
     }
 }
