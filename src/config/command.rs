@@ -63,7 +63,7 @@ enum State {
 /// Not as a shell does: `#` starts no comment, a backslash in double quotes escapes only `"` and
 /// itself, and a backslash before a line's end keeps the line's end. The crates `shlex` and
 /// `shell-words` read all three as a shell.
-fn split(command: &str) -> Result<Vec<String>, String> {
+pub(crate) fn split(command: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut state = State::Blank;

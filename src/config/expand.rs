@@ -14,7 +14,7 @@ const MAX_LENGTH: usize = 1024 * 1024;
 ///
 /// # Errors
 /// When it would never end: a variable that leads back to itself, where Airflow hangs.
-pub(super) fn expand(text: &str, environment: &Environment) -> Result<String, &'static str> {
+pub(crate) fn expand(text: &str, environment: &Environment) -> Result<String, &'static str> {
     let mut value = text.to_owned();
     for _ in 0..MAX_ROUNDS {
         let expanded = expand_user(expand_variables(&value, environment), environment);

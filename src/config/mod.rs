@@ -16,8 +16,12 @@ mod start_checks;
 mod typed;
 mod warning;
 
+#[cfg(feature = "_aws")]
+pub(crate) use command::split as split_command;
 pub use custom_backend::{BackendSpec, Side};
 pub use environment::Environment;
+#[cfg(feature = "_aws")]
+pub(crate) use expand::expand;
 #[cfg(any(
     feature = "vault",
     feature = "_aws",

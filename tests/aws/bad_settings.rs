@@ -307,6 +307,11 @@ async fn what_only_a_lookup_can_tell_is_that_lookups_failure() {
         ),
         (
             json!({}),
+            vec![("AWS_MAX_ATTEMPTS", " 0 ")],
+            "must be a number above 0",
+        ),
+        (
+            json!({}),
             vec![no_key, ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token")],
             "but not AWS_ROLE_ARN",
         ),

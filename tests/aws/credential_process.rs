@@ -1,23 +1,26 @@
 //! `credential_process` in a profile: a program that prints credentials.
 
-use std::{os::unix::fs::PermissionsExt, path::Path};
+use std::{path::Path, time::Duration};
 
+use airflow_secrets::SecretsBackend as _;
 use serde_json::{Value, json};
 
 use crate::{
     SECRETS_MANAGER,
     credentials::{FAR, in_seconds, signed, value},
-    environment, make, outcome,
+    environment,
+    faults::quick,
+    make, outcome,
     profiles::{ask, home},
     support::wire::{Queued, Request},
 };
 
-/// A shell script, whose path has a blank in it.
+/// What runs a shell script, whose path has a blank in it.
 fn script(folder: &Path, body: &str) -> String {
     let path = folder.join("give credentials");
-    std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
-    format!("\"{}\"", path.display())
+    std::fs::write(&path, body).unwrap();
+    // What was just written cannot be run itself while another test starts a program.
+    format!("sh \"{}\"", path.display())
 }
 
 fn printed(expiration: &str) -> Value {
@@ -71,6 +74,37 @@ async fn a_program_gives_credentials_until_they_expire() {
 }
 
 #[tokio::test]
+async fn a_program_is_run_without_a_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let body = format!(
+        "printf '%s\\n' \"$@\" > '{}'; echo '{}'",
+        told.display(),
+        printed(FAR)
+    );
+    let program = script(folder.path(), &body);
+    for (arguments, expected) in [
+        ("a&b $HOME *", "a&b\n$HOME\n*\n"),
+        ("'a b' \"it's\" \\'", "a b\nit's\n'\n"),
+        ("#a ; touch x", "#a\n;\ntouch\nx\n"),
+        ("\"a ; b # c\" `id` | cat", "a ; b # c\n`id`\n|\ncat\n"),
+    ] {
+        let home = home(&config(&format!("{program} {arguments}")), "");
+        let service = Queued::with([value()]).await;
+        let kwargs = json!({"endpoint_url": service.url});
+        let found = ask(SECRETS_MANAGER, "program", &kwargs, home.path(), &[]).await;
+        assert_eq!(found, Ok("v".to_owned()), "{arguments}");
+        let told = std::fs::read_to_string(&told).unwrap();
+        assert_eq!(told, format!("{expected}--for\na-friend\n"));
+    }
+    let home = home(&config("marker 'a"), "");
+    let found = ask(SECRETS_MANAGER, "program", &json!({}), home.path(), &[]).await;
+    let expected = "Configuration: the credential_process of the AWS profile \"program\" cannot be \
+                    run: a quote in its command is not closed";
+    assert_eq!(found, Err(expected.to_owned()));
+}
+
+#[tokio::test]
 async fn a_program_that_fails_is_told_without_what_it_said() {
     let folder = tempfile::tempdir().unwrap();
     let no_version = json!({"AccessKeyId": "marker", "SecretAccessKey": "marker"});
@@ -79,6 +113,8 @@ async fn a_program_that_fails_is_told_without_what_it_said() {
         "echo marker".to_owned(),
         format!("echo '{no_version}'"),
         "exit 0".to_owned(),
+        format!("echo '{}'", printed("2001-01-01T00:00:00Z")),
+        format!("echo '{}'", printed("soon")),
     ] {
         let home = home(&config(&script(folder.path(), &body)), "");
         let found = ask(SECRETS_MANAGER, "program", &json!({}), home.path(), &[]).await;
@@ -86,4 +122,34 @@ async fn a_program_that_fails_is_told_without_what_it_said() {
                         failed, or printed no credentials: run it by hand to see why";
         assert_eq!(found, Err(expected.to_owned()), "{body}");
     }
+}
+
+#[tokio::test]
+async fn a_program_that_never_ends_ends_with_the_lookup() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = folder.path().join("id");
+    let body = format!("echo $$ > '{}'; exec sleep 600", id.display());
+    let home = home(&config(&script(folder.path(), &body)), "");
+    let variables = environment(&[
+        ("HOME", home.path().to_str().unwrap()),
+        ("AWS_PROFILE", "program"),
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_SECRET_ACCESS_KEY", ""),
+    ]);
+    let backend = quick("http://127.0.0.1:1").environment(&variables);
+    let backend = backend.timeout(Duration::from_secs(1)).build().unwrap();
+    let found = outcome(backend.get_variable("x", None).await);
+    let message = found.unwrap_err();
+    assert!(message.contains("in time"), "{message}");
+    let id = std::fs::read_to_string(&id).unwrap();
+    let gone = async {
+        // What is left of it is for the runtime to collect.
+        while std::fs::read_to_string(format!("/proc/{}/cmdline", id.trim()))
+            .is_ok_and(|command| !command.is_empty())
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(10), gone).await;
+    assert!(gone.is_ok(), "it is still there");
 }

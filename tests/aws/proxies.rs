@@ -146,3 +146,23 @@ async fn a_proxys_authority_is_not_the_servers() {
     let found = outcome(made.unwrap().0.get_variable("x", None).await);
     assert_eq!(found, Ok("v".to_owned()));
 }
+
+#[tokio::test]
+async fn nothing_goes_around_a_proxy_that_cannot_be_asked() {
+    let service = Queued::with([value()]).await;
+    for (variable, proxy) in [
+        ("http_proxy", "socks5://127.0.0.1:1"),
+        ("HTTP_PROXY", "http://"),
+        ("http_proxy", "http://u:marker@"),
+    ] {
+        let variables = environment(&[(variable, proxy)]);
+        let backend = quick(&service.url).environment(&variables).build().unwrap();
+        let expected = format!(
+            "Configuration: {variable} (the environment): a proxy's URL must look like \
+             http://proxy.example.com:3128"
+        );
+        let found = outcome(backend.get_variable("x", None).await);
+        assert_eq!(found, Err(expected), "{proxy}");
+    }
+    assert!(service.seen.lines().is_empty());
+}

@@ -207,3 +207,19 @@ async fn where_credentials_come_from_shows_no_secret() {
     }
     assert!(log.contains("the log is of all levels"));
 }
+
+#[tokio::test]
+async fn the_sdks_own_log_records_are_not_passed_on() {
+    let log = log::of_everything();
+    let service = Served::by(|_| Answer::new(403, "{}".to_owned())).await;
+    let kwargs = json!({"endpoint_url": service.url});
+    let made = make(SECRETS_MANAGER, kwargs, &environment(&[]), false).await;
+    let (backend, _) = made.unwrap();
+    assert!(backend.get_variable("x", None).await.is_err());
+    let log = log.text();
+    assert!(log.contains("the log is of all levels"));
+    for library in ["aws_sdk_", "aws_smithy", "aws_config", "aws_runtime"] {
+        let line = log.lines().find(|line| line.contains(library));
+        assert_eq!(line, None);
+    }
+}

@@ -317,7 +317,9 @@ impl<S: Service> AwsBuilder<S> {
     pub fn build(self) -> Result<AwsBackend<S>, ConfigurationError> {
         let mut options = self.session;
         let wire = &mut options.wire;
-        let requests = self.max_concurrent_requests.max(1);
+        let requests = self
+            .max_concurrent_requests
+            .clamp(1, Semaphore::MAX_PERMITS);
         wire.connect_timeout = wire.connect_timeout.min(options.timeout);
         wire.most_idle_connections = requests;
         wire.proxies = match self.proxies {

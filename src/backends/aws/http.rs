@@ -71,7 +71,8 @@ pub(super) fn client_through(
             idle_timeout: IDLE_TIMEOUT,
             most_idle_connections: wire.most_idle_connections,
         }),
-        timeout: wire.connect_timeout + wire.read_timeout,
+        proxies: wire.proxies.clone(),
+        timeout: wire.connect_timeout.saturating_add(wire.read_timeout),
         without_tls: wire.without_tls,
     })
 }
@@ -80,6 +81,7 @@ pub(super) fn client_through(
 #[derive(Debug, Clone)]
 struct Connector {
     http: Http,
+    proxies: Proxies,
     timeout: Duration,
     without_tls: bool,
 }
@@ -92,7 +94,7 @@ impl HttpClient for Connector {
     ) -> SharedHttpConnector {
         // The SDK has shorter times for machines' own metadata.
         let times = settings.connect_timeout().zip(settings.read_timeout());
-        let timeout = times.map_or(self.timeout, |(connect, read)| connect + read);
+        let timeout = times.map_or(self.timeout, |(connect, read)| connect.saturating_add(read));
         SharedHttpConnector::new(Self {
             timeout: timeout.min(self.timeout),
             ..self.clone()
@@ -115,6 +117,8 @@ impl Connector {
         if self.without_tls {
             head.uri = plain(head.uri);
         }
+        let unusable = |failure: Failure| ConnectorError::user(failure.into());
+        self.proxies.check(&head.uri).map_err(unusable)?;
         // What is sent here is short, and no stream.
         let body = Bytes::copy_from_slice(body.bytes().unwrap_or_default());
         let sent = self.http.send(Request::from_parts(head, body.into()));

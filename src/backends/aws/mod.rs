@@ -126,9 +126,20 @@ impl<S: Service> AwsBackend<S> {
     }
 
     async fn service(&self) -> Result<&S, Failure> {
-        let connect = || silently(session::connect(&self.options, &S::FACTS));
-        let connect = || async { Ok(S::connect(connect().await?)) };
-        self.service.get_or_try_init(connect).await
+        let connect = || {
+            silently(async {
+                Ok(S::connect(
+                    session::connect(&self.options, &S::FACTS).await?,
+                ))
+            })
+        };
+        let made = timeout(self.timeout, self.service.get_or_try_init(connect));
+        made.await.unwrap_or_else(|_| {
+            Err(Failure::unavailable(
+                "the files that AWS's settings name (profiles, certificates) could not be read in \
+                 time",
+            ))
+        })
     }
 
     /// What each id comes to: the names of all are asked for at once, a team's own first, and the

@@ -20,7 +20,7 @@ impl LookupPattern {
         let compiled = Regex::new(&translated);
         compiled
             .map(Self)
-            .map_err(|_| "it is no regular expression of Python's".to_owned())
+            .map_err(|_| "it is no regular expression of Python's, or one too large".to_owned())
     }
 
     /// Whether `id` matches.
@@ -148,7 +148,7 @@ impl Translator<'_> {
                     self.rest.by_ref().find(|c| *c == '\n');
                     self.before
                 }
-                c if self.is_verbose && c.is_ascii_whitespace() => self.before,
+                c if self.is_verbose && (c.is_ascii_whitespace() || c == '\x0b') => self.before,
                 c if c.is_whitespace() || c == '#' => self.push_escaped(c),
                 c => {
                     self.out.push(c);
@@ -206,7 +206,13 @@ impl Translator<'_> {
                 // A condition: the number or the name of a group.
                 let end = self.rest.by_ref().take_while(|c| *c != ')');
                 let condition = end.collect::<String>();
-                self.out.push_str(&condition);
+                if condition.chars().all(|c| c.is_ascii_digit()) {
+                    self.out.push_str(&condition);
+                } else if self.names.contains(&condition) {
+                    self.out.extend(["<", &condition, ">"]);
+                } else {
+                    return Err("a condition is about a group that is not there".into());
+                }
                 self.out.push(')');
             }
             '<' => match self.rest.next_if(|c| matches!(c, '=' | '!')) {
@@ -255,6 +261,17 @@ impl Translator<'_> {
             match c {
                 '\\' => {
                     ahead.next();
+                }
+                // What stands in a class repeats nothing; a bracket may be its first.
+                '[' => {
+                    ahead.next_if_eq(&'^');
+                    let mut is_first = true;
+                    while let Some(c) = ahead.next_if(|c| is_first || *c != ']') {
+                        is_first = false;
+                        if c == '\\' {
+                            ahead.next();
+                        }
+                    }
                 }
                 '(' => depth += 1,
                 ')' if depth == 0 => break,
@@ -320,16 +337,20 @@ impl Translator<'_> {
         if self.rest.next_if_eq(&'^').is_some() {
             self.out.push('^');
         }
-        let mut is_first = true;
+        let (mut is_first, mut after_dash) = (true, false);
         loop {
             let c = self.rest.next().ok_or("a character class has no end")?;
+            let may_be_range = !is_first && !std::mem::take(&mut after_dash);
             match c {
                 ']' if !is_first => break,
                 '\\' => {
                     self.escape(true)?;
                 }
                 // A range's dash stays one; at an end of the class it stands for itself.
-                '-' if !is_first && self.rest.peek() != Some(&']') => self.out.push('-'),
+                '-' if may_be_range && self.rest.peek() != Some(&']') => {
+                    self.out.push('-');
+                    after_dash = true;
+                }
                 // These mean something in classes elsewhere; blanks do in verbose patterns.
                 '[' | ']' | '&' | '~' | '-' | '^' | '#' => {
                     self.out.push('\\');
@@ -349,7 +370,12 @@ impl Translator<'_> {
     fn escape(&mut self, in_class: bool) -> Result<Before, String> {
         let c = self.rest.next().ok_or("it ends with a backslash")?;
         match c {
-            'd' | 'D' | 'w' | 'W' | 's' | 'S' | 'a' | 'f' | 'n' | 'r' | 't' | 'v' => {
+            // Numbers of all kinds are words' characters in Python, and marks are none.
+            'w' => Ok(self.write(r"[\p{L}\p{N}_]", Before::Item)),
+            'W' => Ok(self.write(r"[^\p{L}\p{N}_]", Before::Item)),
+            's' => Ok(self.write(r"[\s\x1c-\x1f]", Before::Item)),
+            'S' => Ok(self.write(r"[^\s\x1c-\x1f]", Before::Item)),
+            'd' | 'D' | 'a' | 'f' | 'n' | 'r' | 't' | 'v' => {
                 self.out.push('\\');
                 self.out.push(c);
                 Ok(Before::Item)
@@ -442,5 +468,33 @@ mod tests {
         }
         assert_eq!(corpus.lines().count(), 800);
         assert!(different.is_empty(), "{}", different.join("\n"));
+    }
+
+    #[test]
+    fn odd_patterns_match_as_in_python() {
+        for (pattern, matched, not_matched) in [
+            // No mark is a word's character, and every number is one.
+            (r"\w+$", "a²", "e\u{301}"),
+            (r"[\w]+$", "½Ⅷ", "a\u{200d}"),
+            (r"\W+$", "\u{301}", "²"),
+            (r"[^\w]+$", "\u{301}", "²"),
+            (r"\s+$", "\u{1c}\u{1f} \u{85}", "_"),
+            (r"\S+$", "_", "\u{1c}"),
+            // A group's name as a condition.
+            (r"(?P<n>a)?(?(n)b|c)", "ab", "b"),
+            // A dash at a range's end, and one behind a range.
+            (r"[+--/]+$", "+,-/", "."),
+            (r"[a-c-e]+$", "b-e", "d"),
+            (r"[!--]+$", "!,-", "."),
+            // A look-behind at what would repeat, but for its class.
+            (r"x*(?<=[]?*+\]])y|z", "z", "y"),
+            (r"(?<=[^?])x|y", "y", "x"),
+            ("(?x)a\u{b}b", "ab", "a\u{b}b"),
+        ] {
+            let pattern = LookupPattern::new(pattern).expect(pattern);
+            let matches = |id| pattern.matches(id).unwrap();
+            assert!(matches(matched), "{matched:?}");
+            assert!(!matches(not_matched), "{not_matched:?}");
+        }
     }
 }

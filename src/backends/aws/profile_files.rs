@@ -4,7 +4,10 @@ use std::{fmt::Write as _, path::PathBuf};
 
 use tokio::fs;
 
-use crate::{Environment, Failure};
+use crate::{
+    Environment, Failure,
+    config::{expand, split_command},
+};
 
 /// The texts of `~/.aws/config` and `~/.aws/credentials`, or of the files that variables name; one
 /// that is not there is empty.
@@ -14,30 +17,22 @@ use crate::{Environment, Failure};
 pub(super) async fn read(environment: &Environment) -> Result<[String; 2], Failure> {
     let config = text(environment, "AWS_CONFIG_FILE", "config").await?;
     let credentials = text(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials").await?;
-    let in_config = |line: &str| plain_section(line, true);
-    let in_credentials = |line: &str| plain_section(line, false);
     Ok([
-        with_plain_names(&config, in_config),
-        with_plain_names(&credentials, in_credentials),
+        as_the_sdk_has_it(&config, true),
+        as_the_sdk_has_it(&credentials, false),
     ])
 }
 
-/// A session's token may have boto3's older name in it, which the SDK does not read.
 async fn text(environment: &Environment, variable: &str, name: &str) -> Result<String, Failure> {
-    let home = environment.non_empty("HOME");
-    let path = match environment.get(variable) {
-        Some(path) => match (path.strip_prefix("~/"), home) {
-            (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
-            _ => PathBuf::from(path),
-        },
-        None => match home {
-            Some(home) => PathBuf::from(home).join(".aws").join(name),
-            None => return Ok(String::new()),
-        },
+    let path = match (environment.get(variable), environment.non_empty("HOME")) {
+        (Some(path), _) => PathBuf::from(expand(path, environment).map_err(|why| {
+            Failure::configuration(format!("{variable} in the environment: {why}"))
+        })?),
+        (None, Some(home)) => PathBuf::from(home).join(".aws").join(name),
+        (None, None) => return Ok(String::new()),
     };
     match fs::read(&path).await {
         Ok(bytes) => String::from_utf8(bytes)
-            .map(|text| text.replace("\naws_security_token", "\naws_session_token"))
             .map_err(|_| Failure::configuration(format!("{} is no UTF-8 text", path.display()))),
         Err(_) => Ok(String::new()),
     }
@@ -57,23 +52,81 @@ pub(super) fn section_name(name: &str) -> String {
     plain
 }
 
-fn with_plain_names(text: &str, section: impl Fn(&str) -> Option<String>) -> String {
-    let lines = text.split_inclusive('\n');
-    lines
-        .map(|line| section(line).unwrap_or_else(|| line.to_owned()))
-        .collect()
+/// The text with its lines as the SDK takes them, read as Python's `ConfigParser` reads them: a
+/// line goes on with the value before it where it is indented further, and only there.
+fn as_the_sdk_has_it(text: &str, is_config: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    // How far the option is indented that may go on.
+    let mut begun = None;
+    for line in text.lines() {
+        let trimmed = line.trim();
+        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
+            continue;
+        }
+        let indent = line.len() - line.trim_start().len();
+        if begun.is_some_and(|begun| indent > begun) {
+            out.push_str("  ");
+            out.push_str(trimmed);
+        } else if let Some(section) = section(trimmed, is_config) {
+            begun = None;
+            out.push_str(&section);
+        } else {
+            begun = Some(indent);
+            out.push_str(&option(trimmed));
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// The line with a name as the SDK takes it, where the line begins a section. In `config` a name
 /// with blanks is one in quotes.
-fn plain_section(line: &str, is_config: bool) -> Option<String> {
-    let (section, rest) = line.strip_prefix('[')?.split_once(']')?;
-    if !is_config {
-        return Some(format!("[{}]{rest}", section_name(section)));
+fn section(line: &str, is_config: bool) -> Option<String> {
+    let (header, _) = line.strip_prefix('[')?.rsplit_once(']')?;
+    if is_config {
+        let words = split_command(header).unwrap_or_default();
+        if let [kind, name] = words.as_slice()
+            && matches!(kind.as_str(), "profile" | "sso-session" | "services")
+        {
+            return Some(format!("[{kind} {}]", section_name(name)));
+        }
     }
-    let (kind, name) = section.trim().split_once([' ', '\t'])?;
-    let name = name.trim();
-    let quoted = |quote| name.strip_prefix(quote)?.strip_suffix(quote);
-    let name = quoted('"').or_else(|| quoted('\''))?;
-    Some(format!("[{kind} {}]{rest}", section_name(name)))
+    Some(format!("[{}]", section_name(header)))
+}
+
+/// `key = value`, where boto3 also takes a colon.
+fn option(line: &str) -> String {
+    let Some((key, value)) = line.split_once(['=', ':']) else {
+        return line.to_owned();
+    };
+    let key = key.trim().to_lowercase().replace(['#', ';'], "_");
+    let value = value.trim();
+    if key == "credential_process" {
+        return format!("{key} = {}", guarded(value));
+    }
+    format!("{key} = {value}")
+}
+
+/// Stands where a comment would begin to the SDK; boto3 knows none behind a value.
+const GUARD: char = '\0';
+
+fn guarded(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut before = ' ';
+    for c in value.chars() {
+        if matches!(c, '#' | ';') && before.is_whitespace() {
+            out.push(GUARD);
+        }
+        out.push(c);
+        before = c;
+    }
+    out
+}
+
+/// The program and its arguments in a profile's `credential_process`.
+///
+/// # Errors
+/// When it has a quote without an end, or the like: why.
+pub(super) fn command_words(credential_process: &str) -> Result<Vec<String>, String> {
+    split_command(&credential_process.replace(GUARD, ""))
 }

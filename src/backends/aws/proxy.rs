@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt};
 use http::Uri;
 use hyper_util::client::proxy::matcher::Intercept;
 
-use crate::{Environment, Secret, backends::http_client};
+use crate::{
+    Environment, Failure, Secret,
+    backends::{given::Given, http_client},
+};
 
 /// Where proxies come from.
 #[derive(Clone)]
@@ -30,16 +33,35 @@ impl Proxies {
         Self::Given(BTreeMap::new())
     }
 
-    /// The proxy for `uri`.
+    /// The proxy for `uri`, where [`check`](Self::check) finds nothing wrong with it.
     pub(super) fn choose(&self, uri: &Uri) -> Option<Intercept> {
+        http_client::proxy(self.url(uri)?).ok()
+    }
+
+    /// # Errors
+    /// When the proxy for `uri` is none that can be asked: nothing is then to go there without it.
+    pub(super) fn check(&self, uri: &Uri) -> Result<(), Failure> {
+        let Some(Err(why)) = self.url(uri).map(http_client::proxy) else {
+            return Ok(());
+        };
+        let mut variable = format!("{}_proxy", uri.scheme_str().unwrap_or_default());
+        if let Self::Environment(environment) = self
+            && environment.get(&variable).is_none()
+        {
+            variable = variable.to_uppercase();
+        }
+        let given = Given::new(&variable, "the environment", ());
+        Err(given.failure(why))
+    }
+
+    fn url(&self, uri: &Uri) -> Option<&str> {
         let scheme = uri.scheme_str()?;
-        let proxy = match self {
+        match self {
             Self::Given(proxies) => proxies.get(scheme).map(Secret::expose),
             Self::Environment(environment) => {
                 proxy_variable(environment, scheme).filter(|_| !is_bypassed(uri, environment))
             }
-        };
-        http_client::proxy(proxy?).ok()
+        }
     }
 }
 

@@ -80,7 +80,9 @@ pub(super) async fn connect(options: &SessionOptions, facts: &Facts) -> Result<S
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .identity_cache(
             IdentityCache::lazy()
-                .load_timeout(options.timeout)
+                // The time for a call holds for this too, and is over first: the SDK does not tell
+                // that credentials were what did not come.
+                .load_timeout(options.timeout.saturating_mul(2))
                 .buffer_time(RENEWAL_MARGIN)
                 .build(),
         );

@@ -222,12 +222,12 @@ impl<'o> SharedConfig<'o> {
         };
         let attempts = match (
             options.max_attempts,
-            text("AWS_MAX_ATTEMPTS", "max_attempts").map(str::parse),
+            text("AWS_MAX_ATTEMPTS", "max_attempts").map(|text| text.trim().parse()),
         ) {
-            (Some(attempts), _) | (None, Some(Ok(attempts))) => Some(attempts),
-            (None, Some(Err(_))) => {
+            (Some(attempts), _) | (None, Some(Ok(attempts @ 1..))) => Some(attempts),
+            (None, Some(_)) => {
                 return Err(Failure::configuration(
-                    "AWS_MAX_ATTEMPTS, or max_attempts in the AWS profile, must be a number",
+                    "AWS_MAX_ATTEMPTS, or max_attempts in the AWS profile, must be a number above 0",
                 ));
             }
             (None, None) => None,

@@ -16,7 +16,7 @@ use http::{
     header::{HeaderValue, PROXY_AUTHORIZATION},
     uri::Scheme,
 };
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::{
     client::{
         legacy::Client,
@@ -28,6 +28,10 @@ use rustls::ClientConfig;
 
 use self::connector::Connector;
 pub(super) use self::trouble::Trouble;
+
+/// How long an answer may be, in bytes. The longest that is asked for, twenty secrets of AWS's at
+/// once, comes to half of it at most.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Chooses the proxy before an address.
 pub(super) type ChooseProxy = Arc<dyn Fn(&Uri) -> Option<Intercept> + Send + Sync>;
@@ -73,7 +77,7 @@ impl Http {
     /// Sends `request`, and gives the whole answer.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none, or one that is longer than any is to be.
     pub(super) async fn send(
         &self,
         mut request: Request<Full<Bytes>>,
@@ -90,7 +94,8 @@ impl Http {
         let (head, body) = answer
             .map_err(|error| Trouble::of_request(&error))?
             .into_parts();
-        let body = body.collect().await.map_err(|error| Trouble::of(&error))?;
+        let body = Limited::new(body, LONGEST_ANSWER).collect().await;
+        let body = body.map_err(|error| Trouble::of(&*error))?;
         Ok(Response::from_parts(head, body.to_bytes()))
     }
 }

@@ -136,3 +136,30 @@ fn a_proxy_is_an_http_proxy() {
         assert!(proxy(url).is_ok(), "{url}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut head = [0; 4096];
+        let _ = client.read(&mut head).await.unwrap();
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        let block = vec![b'a'; 1024 * 1024];
+        let mut blocks = 0;
+        while client.write_all(&block).await.is_ok() {
+            blocks += 1;
+        }
+        blocks
+    });
+    let http = client(no_proxies());
+    let trouble = get(&http, &format!("http://{address}/")).await.unwrap_err();
+    assert_eq!(
+        trouble,
+        Trouble::NoAnswer("length limit exceeded".to_owned())
+    );
+    // What the system holds back comes on top.
+    let blocks = server.await.unwrap();
+    assert!((15..64).contains(&blocks), "{blocks} MiB were taken");
+}

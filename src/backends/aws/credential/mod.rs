@@ -4,6 +4,7 @@ mod ask;
 mod container;
 mod google;
 mod instance;
+mod process;
 mod profile;
 mod role;
 mod sso;

@@ -1,20 +1,19 @@
 //! What a profile of AWS's two files gives, in botocore's order: a role, a web identity, a login in
 //! a browser, keys, or what a program prints.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use aws_config::{SdkConfig, credential_process::CredentialProcessProvider, profile::Profile};
+use aws_config::{SdkConfig, profile::Profile};
 use aws_credential_types::{
     Credentials,
-    provider::{
-        self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
-    },
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
 };
 
 use super::{
     EnvironmentKeys, StaticKeys,
     container::Container,
     instance::Instance,
+    process::Process,
     role::{Caller, LentRole, Sts},
     sso::SingleSignOn,
 };
@@ -22,6 +21,7 @@ use crate::{
     Failure,
     backends::aws::{
         assume_role::{AssumeRole, WebIdentityToken},
+        profile_files::command_words,
         shared_config::SharedConfig,
     },
 };
@@ -188,9 +188,13 @@ impl<'a> Profiles<'a> {
             )));
         }
         if let Some(command) = get("credential_process") {
+            let words = command_words(command).map_err(|why| {
+                let whose = format!("the credential_process of the AWS profile {name:?}");
+                Failure::configuration(format!("{whose} cannot be run: {why}"))
+            })?;
             return Ok(Some(SharedCredentialsProvider::new(Process {
                 profile: name.to_owned(),
-                provider: CredentialProcessProvider::new(command.to_owned()),
+                words,
             })));
         }
         Ok(keys(last)?.map(SharedCredentialsProvider::new))
@@ -270,10 +274,13 @@ fn keys(profile: Option<&Profile>) -> Result<Option<Credentials>, Failure> {
             profile.name()
         )));
     };
+    // boto3's older name for it comes first there.
+    let token = profile.get("aws_security_token");
+    let token = token.or_else(|| profile.get("aws_session_token"));
     let keys = StaticKeys {
         access_key_id: key.to_owned(),
         secret_access_key: secret.into(),
-        session_token: profile.get("aws_session_token").map(Into::into),
+        session_token: token.map(Into::into),
     };
     Ok(Some(keys.credentials("profile")))
 }
@@ -291,38 +298,5 @@ impl ProvideCredentials for Nothing {
             Some(failure) => CredentialsError::provider_error(failure.clone()),
             None => CredentialsError::not_loaded_no_source(),
         }))
-    }
-}
-
-/// What a program prints. What it says when it fails may hold secrets, and so may its arguments.
-struct Process {
-    profile: String,
-    provider: CredentialProcessProvider,
-}
-
-impl Process {
-    async fn run(&self) -> provider::Result {
-        self.provider.provide_credentials().await.map_err(|_| {
-            CredentialsError::provider_error(Failure::unavailable(format!(
-                "the credential_process of the AWS profile {:?} failed, or printed no \
-                     credentials: run it by hand to see why",
-                self.profile
-            )))
-        })
-    }
-}
-
-impl ProvideCredentials for Process {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(self.run())
-    }
-}
-
-impl fmt::Debug for Process {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Process({:?})", self.profile)
     }
 }

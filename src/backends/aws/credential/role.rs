@@ -266,8 +266,9 @@ fn policies(role: &AssumeRole) -> Option<Vec<PolicyDescriptorType>> {
     Some(policies.collect::<Vec<_>>()).filter(|policies| !policies.is_empty())
 }
 
+/// What is longer than can be said STS is to refuse, as whatever is longer than it lends.
 fn seconds(duration: Option<Duration>) -> Option<i32> {
-    i32::try_from(duration?.as_secs()).ok()
+    Some(i32::try_from(duration?.as_secs()).unwrap_or(i32::MAX))
 }
 
 impl ProvideCredentials for LentRole {
@@ -277,5 +278,18 @@ impl ProvideCredentials for LentRole {
     {
         let ask = async { self.ask().await.map_err(CredentialsError::provider_error) };
         future::ProvideCredentials::new(ask)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_duration_is_left_out_for_its_length() {
+        let asked = |secs| seconds(Some(Duration::from_secs(secs)));
+        assert_eq!(asked(900), Some(900));
+        assert_eq!(asked(3_000_000_000), Some(i32::MAX));
+        assert_eq!(seconds(None), None);
     }
 }

@@ -63,7 +63,8 @@ impl<S: Service> Taker<'_, S> {
                         session.wire.read_timeout = time;
                     }
                     // A call that may take longer than all of them together would never do so.
-                    let both = session.wire.connect_timeout + session.wire.read_timeout;
+                    let wire = &session.wire;
+                    let both = wire.connect_timeout.saturating_add(wire.read_timeout);
                     session.timeout = session.timeout.max(both);
                 }
                 ("retries", Value::Object(retries)) => {
