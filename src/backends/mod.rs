@@ -24,6 +24,13 @@ mod metastore;
 mod retry;
 #[cfg(any(feature = "vault", feature = "_http"))]
 mod roots;
+#[cfg(any(
+    feature = "vault",
+    feature = "_aws",
+    feature = "gcp",
+    feature = "azure"
+))]
+mod slots;
 #[cfg(feature = "vault")]
 pub mod vault;
 #[cfg(any(feature = "_http", feature = "_metastore-server"))]

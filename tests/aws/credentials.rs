@@ -270,6 +270,30 @@ async fn lent_credentials_are_replaced_before_they_expire() {
 }
 
 #[tokio::test]
+async fn lent_credentials_that_cannot_be_replaced_are_used_to_their_end() {
+    let refusal = Answer::new(
+        403,
+        "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>",
+    );
+    let ended = in_seconds(-30);
+    for (end, expected) in [(in_seconds(30), true), (ended, false)] {
+        let service = Queued::with([value(), value()]).await;
+        let sts = Queued::with([lent("AssumeRole", &end), refusal.clone()]).await;
+        let kwargs = json!({
+            "endpoint_url": service.url, "role_arn": "arn:aws:iam::123456789012:role/reader",
+            "service_config": {"sts": {"endpoint_url": sts.url}},
+        });
+        let made = make(SECRETS_MANAGER, kwargs, &environment(&[]), false).await;
+        let (backend, _) = made.unwrap();
+        let first = outcome(backend.get_variable("x", None).await);
+        assert_eq!(first, Ok("v".to_owned()));
+        let found = outcome(backend.get_variable("x", None).await);
+        assert_eq!(found.is_ok(), expected, "{found:?}");
+        assert_eq!(sts.seen.all().len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn a_web_identity_needs_its_token_alone() {
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");

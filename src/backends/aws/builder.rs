@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 
 use super::{
     AwsBackend, Service,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     ConfigurationError, Environment, Secret,
-    backends::{given::Given, http_client},
+    backends::{given::Given, http_client, slots::slots},
 };
 
 /// Where errors say that a setting came from.
@@ -317,9 +317,7 @@ impl<S: Service> AwsBuilder<S> {
     pub fn build(self) -> Result<AwsBackend<S>, ConfigurationError> {
         let mut options = self.session;
         let wire = &mut options.wire;
-        let requests = self
-            .max_concurrent_requests
-            .clamp(1, Semaphore::MAX_PERMITS);
+        let requests = self.max_concurrent_requests;
         wire.connect_timeout = wire.connect_timeout.min(options.timeout);
         wire.most_idle_connections = requests;
         wire.proxies = match self.proxies {
@@ -355,7 +353,7 @@ impl<S: Service> AwsBuilder<S> {
             timeout: options.timeout,
             options,
             service: OnceCell::new(),
-            slots: Semaphore::new(requests),
+            slots: slots(requests),
             max_concurrent_requests: requests,
             batch_is_denied: AtomicBool::new(false),
         })

@@ -11,7 +11,7 @@ use super::{
     credential::TokenKeeper,
     wire::Wire,
 };
-use crate::Failure;
+use crate::{Failure, backends::slots::slots};
 
 /// How often a lookup is begun anew because others were challenged meanwhile.
 const MOST_LOST_TOKENS: u32 = 5;
@@ -73,7 +73,7 @@ impl Client {
             secrets,
             tokens,
             wire,
-            slots: Semaphore::new(settings.max_concurrent_requests),
+            slots: slots(settings.max_concurrent_requests),
             look_for_deleted: settings.look_for_deleted,
         })
     }

@@ -21,7 +21,10 @@ use super::{
 };
 use crate::{
     Failure,
-    backends::retry::{self, Trouble},
+    backends::{
+        retry::{self, Trouble},
+        slots::slots,
+    },
 };
 
 /// How long a machine without a metadata server is not asked for it again.
@@ -81,7 +84,7 @@ impl Live {
 impl Client {
     pub(super) fn new(settings: ClientSettings) -> Self {
         Self {
-            slots: Semaphore::new(settings.max_concurrent_requests),
+            slots: slots(settings.max_concurrent_requests),
             state: RwLock::new(State::Cold),
             settings,
         }

@@ -17,7 +17,10 @@ use tokio::{
 use super::{answer, paths, tls::Tls};
 use crate::{
     Failure, Secret,
-    backends::retry::{self, Trouble},
+    backends::{
+        retry::{self, Trouble},
+        slots::slots,
+    },
 };
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
@@ -134,7 +137,7 @@ impl Client {
             base,
             basic_auth: settings.address.user_info(),
             headers,
-            slots: Semaphore::new(settings.max_concurrent_requests),
+            slots: slots(settings.max_concurrent_requests),
             http: OnceCell::new(),
             settings,
         })

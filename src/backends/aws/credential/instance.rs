@@ -1,10 +1,7 @@
 //! The credentials of a machine of AWS's own: EC2's metadata service, in version 2, and in
 //! version 1 where there is no token to be had, as in a container that is one hop too far away.
 
-use std::{
-    sync::Mutex,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::{
     Credentials,
@@ -42,8 +39,6 @@ pub(super) struct Instance {
     is_version_1_disabled: bool,
     patience: Patience,
     wire: Wire,
-    /// What was given last.
-    last: Mutex<Option<Credentials>>,
 }
 
 impl Instance {
@@ -82,26 +77,7 @@ impl Instance {
                 with_silence: attempts.is_some(),
             },
             wire: options.wire.through(proxies),
-            last: Mutex::new(None),
         }))
-    }
-
-    async fn load(&self) -> provider::Result {
-        let loaded = self.fetch().await;
-        let Ok(mut last) = self.last.lock() else {
-            return loaded;
-        };
-        match loaded {
-            Ok(credentials) => {
-                *last = Some(credentials.clone());
-                Ok(credentials)
-            }
-            Err(error) => {
-                let now = SystemTime::now();
-                let is_good = |last: &&Credentials| last.expiry().is_some_and(|end| now < end);
-                last.as_ref().filter(is_good).cloned().ok_or(error)
-            }
-        }
     }
 
     async fn fetch(&self) -> provider::Result {
@@ -245,6 +221,6 @@ impl ProvideCredentials for Instance {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(self.load())
+        future::ProvideCredentials::new(self.fetch())
     }
 }

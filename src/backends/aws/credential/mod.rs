@@ -9,11 +9,18 @@ mod profile;
 mod role;
 mod sso;
 
-use std::{fmt, sync::Mutex, time::Duration};
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
 
 use aws_config::{SdkConfig, meta::credentials::CredentialsProviderChain};
-use aws_credential_types::provider::{
-    self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
+use aws_credential_types::{
+    Credentials,
+    provider::{
+        self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
+    },
 };
 use tokio::time::Instant;
 
@@ -151,11 +158,27 @@ impl ProvideCredentials for EnvironmentKeys {
     }
 }
 
-/// Gives a failure again for a while, instead of trying anew for each of many callers.
+/// Gives what was given last as long as it is good, where there is nothing new; and a failure again
+/// for a while, instead of trying anew for each of many callers.
 struct Patient<P> {
     provider: P,
     explain: Explain,
-    failed: Mutex<Option<(Instant, Failure)>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    given: Option<Credentials>,
+    failed: Option<(Instant, Failure)>,
+}
+
+impl State {
+    fn instead_of(&self, failure: Failure) -> provider::Result {
+        let now = SystemTime::now();
+        let is_good = |given: &&Credentials| given.expiry().is_none_or(|end| now < end);
+        let given = self.given.as_ref().filter(is_good).cloned();
+        given.ok_or_else(|| CredentialsError::provider_error(failure))
+    }
 }
 
 impl<P: ProvideCredentials> Patient<P> {
@@ -163,23 +186,32 @@ impl<P: ProvideCredentials> Patient<P> {
         Self {
             provider,
             explain,
-            failed: Mutex::new(None),
+            state: Mutex::default(),
         }
     }
 
     async fn load(&self) -> provider::Result {
-        if let Some((since, failure)) = self.failed.lock().ok().and_then(|failed| failed.clone())
-            && since.elapsed() < PAUSE
+        let state = || self.state.lock().unwrap_or_else(PoisonError::into_inner);
         {
-            return Err(CredentialsError::provider_error(failure));
-        }
-        self.provider.provide_credentials().await.map_err(|error| {
-            let failure = self.explain.failure(&trouble::of_credentials(&error));
-            if let Ok(mut failed) = self.failed.lock() {
-                *failed = Some((Instant::now(), failure.clone()));
+            let state = state();
+            if let Some((since, failure)) = &state.failed
+                && since.elapsed() < PAUSE
+            {
+                return state.instead_of(failure.clone());
             }
-            CredentialsError::provider_error(failure)
-        })
+        }
+        match self.provider.provide_credentials().await {
+            Ok(credentials) => {
+                state().given = Some(credentials.clone());
+                Ok(credentials)
+            }
+            Err(error) => {
+                let failure = self.explain.failure(&trouble::of_credentials(&error));
+                let mut state = state();
+                state.failed = Some((Instant::now(), failure.clone()));
+                state.instead_of(failure)
+            }
+        }
     }
 }
 

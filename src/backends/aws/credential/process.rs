@@ -8,6 +8,7 @@ use aws_credential_types::{
     provider::{ProvideCredentials, error::CredentialsError, future},
 };
 use aws_smithy_types::date_time::{DateTime, Format};
+use secrecy::zeroize::Zeroizing;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -41,7 +42,8 @@ impl Process {
             .stdin(Stdio::null())
             .kill_on_drop(true);
         let output = command.output().await.ok()?;
-        let printed = output.status.success().then_some(output.stdout)?;
+        let printed = Zeroizing::new(output.stdout);
+        output.status.success().then_some(())?;
         credentials(&serde_json::from_slice(&printed).ok()?)
     }
 }
