@@ -29,6 +29,7 @@ mod example_run;
 mod faults;
 mod live;
 mod reads;
+mod refused_logins;
 mod secrets_stay_secret;
 mod settings;
 mod side_by_side;
