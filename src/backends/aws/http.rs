@@ -71,7 +71,6 @@ pub(super) fn client_through(
             idle_timeout: IDLE_TIMEOUT,
             most_idle_connections: wire.most_idle_connections,
         }),
-        proxies: wire.proxies.clone(),
         timeout: wire.connect_timeout.saturating_add(wire.read_timeout),
         without_tls: wire.without_tls,
     })
@@ -81,7 +80,6 @@ pub(super) fn client_through(
 #[derive(Debug, Clone)]
 struct Connector {
     http: Http,
-    proxies: Proxies,
     timeout: Duration,
     without_tls: bool,
 }
@@ -117,8 +115,6 @@ impl Connector {
         if self.without_tls {
             head.uri = plain(head.uri);
         }
-        let unusable = |failure: Failure| ConnectorError::user(failure.into());
-        self.proxies.check(&head.uri).map_err(unusable)?;
         // What is sent here is short, and no stream.
         let body = Bytes::copy_from_slice(body.bytes().unwrap_or_default());
         let sent = self.http.send(Request::from_parts(head, body.into()));
@@ -143,6 +139,7 @@ fn plain(uri: Uri) -> Uri {
 /// The error as the SDK's retries understand it.
 fn connector_error(trouble: Trouble) -> ConnectorError {
     match trouble {
+        Trouble::Proxy(failure) => ConnectorError::user(failure.into()),
         // Another try would meet the same certificate.
         Trouble::Untrusted(_) => ConnectorError::user(Box::new(Failure::unavailable(
             "the server's certificate is not trusted: name its authority's PEM file with \

@@ -33,25 +33,21 @@ impl Proxies {
         Self::Given(BTreeMap::new())
     }
 
-    /// The proxy for `uri`, where [`check`](Self::check) finds nothing wrong with it.
-    pub(super) fn choose(&self, uri: &Uri) -> Option<Intercept> {
-        http_client::proxy(self.url(uri)?).ok()
-    }
-
+    /// The proxy for `uri`.
+    ///
     /// # Errors
-    /// When the proxy for `uri` is none that can be asked: nothing is then to go there without it.
-    pub(super) fn check(&self, uri: &Uri) -> Result<(), Failure> {
-        let Some(Err(why)) = self.url(uri).map(http_client::proxy) else {
-            return Ok(());
-        };
-        let mut variable = format!("{}_proxy", uri.scheme_str().unwrap_or_default());
-        if let Self::Environment(environment) = self
-            && environment.get(&variable).is_none()
-        {
-            variable = variable.to_uppercase();
-        }
-        let given = Given::new(&variable, "the environment", ());
-        Err(given.failure(why))
+    /// When it is none that can be asked.
+    pub(super) fn choose(&self, uri: &Uri) -> Result<Option<Intercept>, Failure> {
+        let proxy = self.url(uri).map(http_client::proxy).transpose();
+        proxy.map_err(|why| {
+            let mut variable = format!("{}_proxy", uri.scheme_str().unwrap_or_default());
+            if let Self::Environment(environment) = self
+                && environment.get(&variable).is_none()
+            {
+                variable = variable.to_uppercase();
+            }
+            Given::new(&variable, "the environment", ()).failure(why)
+        })
     }
 
     fn url(&self, uri: &Uri) -> Option<&str> {

@@ -199,6 +199,7 @@ impl Wire {
     /// The other side could not be asked.
     fn no_answer(&self, host: &str, trouble: &http_client::Trouble) -> Trouble {
         let message = match trouble {
+            http_client::Trouble::Proxy(failure) => return Trouble::lasting(failure.clone()),
             http_client::Trouble::ConnectTimedOut => {
                 let seconds = self.settings.connect_timeout.as_secs_f64();
                 format!("no connection to {host} within {seconds} s")
@@ -308,7 +309,7 @@ fn proxies(environment: &Environment) -> Result<ChooseProxy, Failure> {
     })?;
     let no_proxy = variable("no_proxy").unwrap_or_default();
     let matcher = Matcher::builder().https(url).no(no_proxy).build();
-    Ok(Arc::new(move |uri| matcher.intercept(uri)))
+    Ok(Arc::new(move |uri| Ok(matcher.intercept(uri))))
 }
 
 fn headers(received: &HeaderMap) -> Headers {

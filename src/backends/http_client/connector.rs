@@ -68,11 +68,11 @@ impl Connector {
 
     /// What a request to `uri` has to say to a proxy that passes it on.
     pub(super) fn authorization(&self, uri: &Uri) -> Option<HeaderValue> {
-        authorization(&(self.proxies)(uri)?)
+        authorization(&(self.proxies)(uri).ok()??)
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, BoxError> {
-        let Some(proxy) = (self.proxies)(&uri) else {
+        let Some(proxy) = (self.proxies)(&uri)? else {
             return Ok(Stream::to_server(called(self.straight, uri).await?));
         };
         if uri.scheme() == Some(&Scheme::HTTP) {

@@ -28,13 +28,15 @@ use rustls::ClientConfig;
 
 use self::connector::Connector;
 pub(super) use self::trouble::Trouble;
+use crate::Failure;
 
 /// How long an answer may be, in bytes. The longest that is asked for, twenty secrets of AWS's at
 /// once, comes to half of it at most.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
-/// Chooses the proxy before an address.
-pub(super) type ChooseProxy = Arc<dyn Fn(&Uri) -> Option<Intercept> + Send + Sync>;
+/// Chooses the proxy before an address; a failure says that it cannot be asked, and nothing is then
+/// to go there without it.
+pub(super) type ChooseProxy = Arc<dyn Fn(&Uri) -> Result<Option<Intercept>, Failure> + Send + Sync>;
 
 /// How requests go out.
 pub(super) struct Settings {
@@ -103,7 +105,7 @@ impl Http {
 /// Never a proxy.
 #[cfg(any(feature = "azure", test))]
 pub(super) fn no_proxies() -> ChooseProxy {
-    Arc::new(|_| None)
+    Arc::new(|_| Ok(None))
 }
 
 /// The proxy at `url`, which has `http` where it names no scheme.

@@ -46,7 +46,7 @@ fn client(proxies: ChooseProxy) -> Http {
 
 fn through(url: &str) -> ChooseProxy {
     let proxy = proxy(url).unwrap();
-    Arc::new(move |_| Some(proxy.clone()))
+    Arc::new(move |_| Ok(Some(proxy.clone())))
 }
 
 async fn get(http: &Http, url: &str) -> Result<Bytes, Trouble> {

@@ -5,9 +5,13 @@ use std::{error::Error, fmt, io};
 use hyper_util::client::legacy;
 use rustls::AlertDescription;
 
+use crate::Failure;
+
 /// Why there was no answer. Nothing of it is the other side's own text, or a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::backends) enum Trouble {
+    /// The proxy before the other side is none that can be asked.
+    Proxy(Failure),
     /// TLS does not trust the other side: why, in its words.
     Untrusted(String),
     /// The other side ended TLS, and this is its reason.
@@ -35,6 +39,9 @@ impl Trouble {
     /// The trouble of a connection that there is.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         for cause in causes(error) {
+            if let Some(failure) = cause.downcast_ref::<Failure>() {
+                return Self::Proxy(failure.clone());
+            }
             match cause.downcast_ref::<rustls::Error>() {
                 Some(rustls::Error::InvalidCertificate(_)) => {
                     return Self::Untrusted(cause.to_string());
@@ -50,6 +57,7 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Proxy(failure) => failure.fmt(f),
             Self::Untrusted(why) | Self::NoAnswer(why) => f.write_str(why),
             Self::Alert(alert) => rustls::Error::AlertReceived(*alert).fmt(f),
             Self::ConnectTimedOut => ConnectTimedOut.fmt(f),
