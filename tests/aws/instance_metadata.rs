@@ -1,7 +1,8 @@
 //! The credentials of a machine of AWS's own: its metadata service, in both versions.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
+use airflow_secrets::SecretsBackend;
 use serde_json::{Value, json};
 
 use tokio::task::spawn_blocking;
@@ -58,9 +59,8 @@ async fn without_tokens(status: u16) -> Served {
     .await
 }
 
-/// Reads a secret with what the machine at `url` gives, and so much in the environment.
-async fn read_on(url: &str, more: &[(&str, &str)]) -> Result<String, String> {
-    let service = Queued::with([value()]).await;
+/// A backend on the machine whose metadata are at `url`, and so much more in the environment.
+async fn backend_on(url: &str, service: &Queued, more: &[(&str, &str)]) -> Arc<dyn SecretsBackend> {
     let machine = [
         ("AWS_ACCESS_KEY_ID", ""),
         ("AWS_EC2_METADATA_DISABLED", ""),
@@ -69,7 +69,14 @@ async fn read_on(url: &str, more: &[(&str, &str)]) -> Result<String, String> {
     let environment = environment(&[&machine, more].concat());
     let kwargs = json!({"endpoint_url": service.url});
     let made = make(SECRETS_MANAGER, kwargs, &environment, false).await;
-    let found = outcome(made.unwrap().0.get_variable("x", None).await);
+    made.unwrap().0
+}
+
+/// Reads a secret there.
+async fn read_on(url: &str, more: &[(&str, &str)]) -> Result<String, String> {
+    let service = Queued::with([value()]).await;
+    let backend = backend_on(url, &service, more).await;
+    let found = outcome(backend.get_variable("x", None).await);
     if found.is_ok() {
         assert_eq!(signed(&service.seen.all()[0]).0, "ASIAMACHINE");
     }
@@ -80,14 +87,7 @@ async fn read_on(url: &str, more: &[(&str, &str)]) -> Result<String, String> {
 async fn a_machines_metadata_give_its_roles_credentials() {
     let machine = Served::by(machine).await;
     let service = Queued::with([value(), value()]).await;
-    let environment = environment(&[
-        ("AWS_ACCESS_KEY_ID", ""),
-        ("AWS_EC2_METADATA_DISABLED", ""),
-        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &machine.url),
-    ]);
-    let kwargs = json!({"endpoint_url": service.url});
-    let made = make(SECRETS_MANAGER, kwargs, &environment, false).await;
-    let (backend, _) = made.unwrap();
+    let backend = backend_on(&machine.url, &service, &[]).await;
     for _ in 0..2 {
         let found = backend.get_variable("x", None).await;
         assert_eq!(outcome(found), Ok("v".to_owned()));
@@ -217,14 +217,7 @@ async fn what_has_expired_and_cannot_be_renewed_is_used_for_a_while() {
     })
     .await;
     let service = Queued::with([value(), value()]).await;
-    let environment = environment(&[
-        ("AWS_ACCESS_KEY_ID", ""),
-        ("AWS_EC2_METADATA_DISABLED", ""),
-        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &machine.url),
-    ]);
-    let kwargs = json!({"endpoint_url": service.url});
-    let made = make(SECRETS_MANAGER, kwargs, &environment, false).await;
-    let (backend, _) = made.unwrap();
+    let backend = backend_on(&machine.url, &service, &[]).await;
     for _ in 0..2 {
         let found = backend.get_variable("x", None).await;
         assert_eq!(outcome(found), Ok("v".to_owned()));
