@@ -103,6 +103,11 @@ impl<'o> SharedConfig<'o> {
         self.options.environment.non_empty(name)
     }
 
+    /// In a variable, else in the profile.
+    pub(super) fn setting(&self, variable: &str, key: &str) -> Option<&str> {
+        self.variable(variable).or_else(|| self.in_profile(key))
+    }
+
     pub(super) fn region(&self) -> Result<String, Failure> {
         let variable = |name: &str| {
             let region = self.options.environment.get(name)?;
@@ -198,14 +203,16 @@ impl<'o> SharedConfig<'o> {
 
     /// `true` or `false`, as given, else in a variable, else in the profile.
     pub(super) fn switch(&self, given: Option<bool>, variable: &str, key: &str) -> Option<bool> {
-        let text = self.variable(variable).or_else(|| self.in_profile(key));
+        let text = self.setting(variable, key);
         given.or_else(|| text.map(|text| text.trim().eq_ignore_ascii_case("true")))
     }
 
     pub(super) fn retry_config(&self) -> Result<RetryConfig, Failure> {
         let options = self.options;
-        let text = |variable, key| self.variable(variable).or_else(|| self.in_profile(key));
-        let mode = match (options.retry_mode, text("AWS_RETRY_MODE", "retry_mode")) {
+        let mode = match (
+            options.retry_mode,
+            self.setting("AWS_RETRY_MODE", "retry_mode"),
+        ) {
             (Some(mode), _) => mode,
             (None, None | Some("legacy" | "adaptive")) => RetryMode::Adaptive,
             (None, Some("standard")) => RetryMode::Standard,
@@ -222,7 +229,8 @@ impl<'o> SharedConfig<'o> {
         };
         let attempts = match (
             options.max_attempts,
-            text("AWS_MAX_ATTEMPTS", "max_attempts").map(|text| text.trim().parse()),
+            self.setting("AWS_MAX_ATTEMPTS", "max_attempts")
+                .map(|text| text.trim().parse()),
         ) {
             (Some(attempts), _) | (None, Some(Ok(attempts @ 1..))) => Some(attempts),
             (None, Some(_)) => {

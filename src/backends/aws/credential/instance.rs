@@ -7,6 +7,7 @@ use aws_credential_types::{
     Credentials,
     provider::{self, ProvideCredentials, error::CredentialsError, future},
 };
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use serde_json::Value;
 use url::Url;
 
@@ -81,8 +82,10 @@ impl Instance {
     }
 
     async fn fetch(&self) -> provider::Result {
-        let token = self.token().await?;
-        let role = match self.get(ROLES, token.as_ref()).await {
+        let tls = tls::config(&Trust::Mozilla, None).await;
+        let http_client = http::client(&self.wire, tls.map_err(CredentialsError::provider_error)?);
+        let token = self.token(&http_client).await?;
+        let role = match self.get(ROLES, token.as_ref(), &http_client).await {
             Ok(role) if !role.is_empty() => role,
             // There is no role, or no such service.
             Ok(_) | Err(NoAnswer::Refused(404)) => {
@@ -91,30 +94,35 @@ impl Instance {
             Err(NoAnswer::TimedOut | NoAnswer::NotReached) if token.is_none() => {
                 return Err(CredentialsError::not_loaded_no_source());
             }
-            Err(why) => return Err(CredentialsError::provider_error(why.failure(WHOM))),
+            Err(why) => return Err(failed(&why)),
         };
         let path = format!("{ROLES}{}", role.expose());
-        let answer = self.get(&path, token.as_ref()).await;
-        let answer = answer.map_err(|why| CredentialsError::provider_error(why.failure(WHOM)))?;
+        let answer = self.get(&path, token.as_ref(), &http_client).await;
+        let answer = answer.map_err(|why| failed(&why))?;
         let credentials = ask::credentials(&answer, "instance")
             .ok_or_else(|| CredentialsError::provider_error(not_given(&answer)))?;
         Ok(extended(credentials))
     }
 
     /// Version 2's token, `None` where version 1 is to be asked.
-    async fn token(&self) -> Result<Option<Secret>, CredentialsError> {
+    async fn token(
+        &self,
+        http_client: &SharedHttpClient,
+    ) -> Result<Option<Secret>, CredentialsError> {
         let life = ("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_LIFE.into());
         // Who says nothing to this may still give what version 1 has.
         let patience = Patience {
             with_silence: false,
             ..self.patience
         };
-        match self.ask(TOKEN, Method::Put, vec![life], patience).await {
+        let token = async {
+            let question = self.question(TOKEN, Method::Put, vec![life])?;
+            question.ask_with(patience, http_client.clone()).await
+        };
+        match token.await {
             Ok(token) => Ok(Some(token)),
             Err(NoAnswer::NotReached) => Err(CredentialsError::not_loaded_no_source()),
-            Err(why @ NoAnswer::Refused(400)) => {
-                Err(CredentialsError::provider_error(why.failure(WHOM)))
-            }
+            Err(why @ NoAnswer::Refused(400)) => Err(failed(&why)),
             Err(_) if self.is_version_1_disabled => {
                 Err(CredentialsError::provider_error(Failure::unavailable(
                     "this machine's metadata service gives no token, and its version 1, which \
@@ -126,39 +134,39 @@ impl Instance {
         }
     }
 
-    async fn get(&self, path: &str, token: Option<&Secret>) -> Result<Secret, NoAnswer> {
+    async fn get(
+        &self,
+        path: &str,
+        token: Option<&Secret>,
+        http_client: &SharedHttpClient,
+    ) -> Result<Secret, NoAnswer> {
         let token = token.map(|token| ("x-aws-ec2-metadata-token", token.clone()));
-        let headers = token.into_iter().collect();
-        self.ask(path, Method::Get, headers, self.patience).await
+        let question = self.question(path, Method::Get, token.into_iter().collect())?;
+        question.ask_with(self.patience, http_client.clone()).await
     }
 
-    async fn ask(
+    fn question(
         &self,
         path: &str,
         method: Method,
         headers: Vec<(&'static str, Secret)>,
-        patience: Patience,
-    ) -> Result<Secret, NoAnswer> {
-        let question = Question {
+    ) -> Result<Question, NoAnswer> {
+        Ok(Question {
             whom: WHOM,
             url: self.base.join(path).map_err(|_| NoAnswer::NotReached)?,
             headers,
             method,
-        };
-        let tls = tls::config(&Trust::Mozilla, None).await;
-        let http_client = http::client(&self.wire, tls.map_err(|_| NoAnswer::NotReached)?);
-        question.ask_with(patience, http_client).await
+        })
     }
 }
 
 /// The service's address.
 fn base(shared: &SharedConfig<'_>) -> Result<Url, Failure> {
-    let setting = |variable, key| shared.variable(variable).or_else(|| shared.in_profile(key));
-    let endpoint = setting(
+    let endpoint = shared.setting(
         "AWS_EC2_METADATA_SERVICE_ENDPOINT",
         "ec2_metadata_service_endpoint",
     );
-    let mode = setting(
+    let mode = shared.setting(
         "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
         "ec2_metadata_service_endpoint_mode",
     );
@@ -186,13 +194,18 @@ fn base(shared: &SharedConfig<'_>) -> Result<Url, Failure> {
 }
 
 fn number(shared: &SharedConfig<'_>, variable: &str, key: &str) -> Result<Option<u32>, Failure> {
-    let text = shared.variable(variable).or_else(|| shared.in_profile(key));
-    let number = text.map(|text| text.trim().parse());
+    let number = shared
+        .setting(variable, key)
+        .map(|text| text.trim().parse());
     number.transpose().map_err(|_| {
         Failure::configuration(format!(
             "{variable} in the environment, or {key} in the AWS profile, must be a number"
         ))
     })
+}
+
+fn failed(why: &NoAnswer) -> CredentialsError {
+    CredentialsError::provider_error(why.failure(WHOM))
 }
 
 /// Why an answer holds no credentials.
