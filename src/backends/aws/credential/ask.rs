@@ -1,10 +1,7 @@
 //! Requests to those who give credentials and are no service of the SDK's: on the SDK's way to the
 //! network, and with its retries.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, time::Duration};
 
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -18,15 +15,11 @@ use aws_smithy_runtime_api::client::{
     orchestrator::{HttpRequest, OrchestratorError},
     result::SdkError,
 };
-use aws_smithy_types::{
-    body::SdkBody,
-    date_time::{DateTime, Format},
-    retry::RetryConfig,
-    timeout::TimeoutConfig,
-};
+use aws_smithy_types::{body::SdkBody, retry::RetryConfig, timeout::TimeoutConfig};
 use serde_json::Value;
 use url::Url;
 
+use super::moment;
 use crate::{Failure, Secret};
 
 /// What is asked, and of whom.
@@ -174,12 +167,11 @@ impl Question {
 pub(super) fn credentials(answer: &Secret, provider: &'static str) -> Option<Credentials> {
     let answer = serde_json::from_str::<Value>(answer.expose()).ok()?;
     let text = |name: &str| answer.get(name)?.as_str();
-    let expiration = DateTime::from_str(text("Expiration")?, Format::DateTimeWithOffset).ok()?;
     Some(Credentials::new(
         text("AccessKeyId")?,
         text("SecretAccessKey")?,
         Some(text("Token")?.to_owned()),
-        Some(SystemTime::try_from(expiration).ok()?),
+        Some(moment(text("Expiration")?)?),
         provider,
     ))
 }

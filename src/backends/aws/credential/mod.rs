@@ -22,6 +22,7 @@ use aws_credential_types::{
         self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
     },
 };
+use aws_smithy_types::date_time::{DateTime, Format};
 use tokio::time::Instant;
 
 use self::{
@@ -122,6 +123,12 @@ fn chain(
         Some(instance) => chain.or_else("Ec2InstanceMetadata", instance),
         None => chain,
     })
+}
+
+/// A moment, as those who give credentials write it.
+fn moment(text: &str) -> Option<SystemTime> {
+    let moment = DateTime::from_str(text, Format::DateTimeWithOffset).ok()?;
+    SystemTime::try_from(moment).ok()
 }
 
 /// The keys in the environment.

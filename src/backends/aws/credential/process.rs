@@ -7,11 +7,11 @@ use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, error::CredentialsError, future},
 };
-use aws_smithy_types::date_time::{DateTime, Format};
 use secrecy::zeroize::Zeroizing;
 use serde_json::Value;
 use tokio::process::Command;
 
+use super::moment;
 use crate::Failure;
 
 /// Runs a program, each time. What it says when it fails may hold secrets, and so may its
@@ -53,7 +53,7 @@ fn credentials(printed: &Value) -> Option<Credentials> {
     let text = |name: &str| printed.get(name).and_then(Value::as_str);
     let expiration = match printed.get("Expiration") {
         None | Some(Value::Null) => None,
-        Some(time) => Some(moment(time.as_str()?)?),
+        Some(time) => Some(moment(&time.as_str()?.replacen(' ', "T", 1))?),
     };
     let is_good = expiration.is_none_or(|time| time > SystemTime::now());
     (printed.get("Version")?.as_f64() == Some(1.0) && is_good).then_some(())?;
@@ -64,11 +64,6 @@ fn credentials(printed: &Value) -> Option<Credentials> {
         expiration,
         "process",
     ))
-}
-
-fn moment(text: &str) -> Option<SystemTime> {
-    let time = DateTime::from_str(&text.replacen(' ', "T", 1), Format::DateTimeWithOffset).ok()?;
-    SystemTime::try_from(time).ok()
 }
 
 impl ProvideCredentials for Process {

@@ -18,6 +18,7 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::Value;
 use tokio::{fs, io::AsyncWriteExt as _};
 
+use super::moment;
 use crate::{
     Failure, Secret,
     backends::aws::{
@@ -194,9 +195,7 @@ impl Token {
 
     fn time(&self, name: &str) -> Option<SystemTime> {
         // Older ones end in this.
-        let time = self.text(name)?.replace("UTC", "Z");
-        let time = DateTime::from_str(&time, Format::DateTimeWithOffset).ok()?;
-        SystemTime::try_from(time).ok()
+        moment(&self.text(name)?.replace("UTC", "Z"))
     }
 }
 
