@@ -31,7 +31,7 @@ use std::{hint::black_box, sync::mpsc, time::Duration};
 
 use airflow_secrets::{
     Resolver,
-    backends::gcp::{CloudSecretManagerBackend, GcpCredentials},
+    backends::gcp::{CloudSecretManagerBackend, GcpCredential},
 };
 use google_cloud_auth::credentials::service_account;
 use google_cloud_secretmanager_v1::client::SecretManagerService;
@@ -62,7 +62,7 @@ async fn compare(name: &str, url: &str, rounds: Rounds) {
     let backend = CloudSecretManagerBackend::builder()
         .endpoint(url)
         .project_id("p")
-        .credentials(GcpCredentials::key(key_file().to_string()));
+        .credential(GcpCredential::key(key_file().to_string()));
     let resolver = Resolver::builder()
         .backend(backend.build().unwrap())
         .build();

@@ -22,7 +22,9 @@ mod servers;
 
 use std::{fmt::Write as _, hint::black_box, time::Instant};
 
-use airflow_secrets::{Dialect, Lookup, Secret, SecretsBackend, backends::MetastoreBackend};
+use airflow_secrets::{
+    Lookup, Secret, SecretsBackend, backend::LookupOptions, backends::metastore::MetastoreBackend,
+};
 use criterion::{
     BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
@@ -65,7 +67,8 @@ impl<'a> Work<'a> {
     }
 
     fn one(&self) {
-        let lookup = self.backend.get_connection("c7", None, Dialect::Core);
+        let options = LookupOptions::new();
+        let lookup = self.backend.get_connection("c7", &options);
         assert!(matches!(
             self.runtime.block_on(lookup),
             Ok(Lookup::Found { .. })
@@ -74,7 +77,8 @@ impl<'a> Work<'a> {
 
     fn together(&self) {
         let ids = self.ids.iter().map(String::as_str).collect::<Vec<_>>();
-        let lookups = self.backend.get_connections(&ids, None, Dialect::Core);
+        let options = LookupOptions::new();
+        let lookups = self.backend.get_connections(&ids, &options);
         let answers = self.runtime.block_on(lookups);
         assert!(
             answers
@@ -86,7 +90,7 @@ impl<'a> Work<'a> {
     fn one_by_one(&self) {
         self.runtime.block_on(async {
             for id in &self.ids {
-                let answer = self.backend.get_connection(id, None, Dialect::Core).await;
+                let answer = self.backend.get_connection(id, &LookupOptions::new()).await;
                 assert!(matches!(answer, Ok(Lookup::Found { .. })));
             }
         });

@@ -25,7 +25,7 @@ use std::hint::black_box;
 
 use airflow_secrets::{
     Resolver,
-    backends::vault::{Login, VaultBackend},
+    backends::vault::{VaultBackend, VaultCredential},
 };
 use serde_json::{Value, json};
 use support::openbao::OpenBao;
@@ -43,7 +43,7 @@ async fn main() {
     let vault = VaultBackend::builder()
         .url(server.url.as_str())
         .mount_point("airflow")
-        .login(Login::token("root"));
+        .credential(VaultCredential::token("root"));
     let resolver = Resolver::builder().backend(vault.build().unwrap()).build();
 
     let settings = VaultClientSettingsBuilder::default()

@@ -3,7 +3,7 @@
 //! Each line on stdin is `{"uri": "…"}`, `{"json": "…"}` (a JSON object as text) or
 //! `{"fields": {…}}`, with `"dialect": "task-sdk"` for that dialect, else the core's. Each gives
 //! one line on stdout, in the order read: the fields as Airflow holds them and the `uri` it
-//! writes, or `{"error": "…"}`, also for a line that is none of the above. The exit code is 0.
+//! writes, or `{"error": "…"}`, also for a line of another form. The exit code is 0.
 //!
 //! **The output holds passwords and extras in clear**: this tool is for comparing, converting and
 //! linting connections, not for looking at them. `resolve` redacts.
@@ -43,13 +43,14 @@ fn main() -> io::Result<()> {
 
 fn answer(line: &[u8]) -> Result<Connection, String> {
     let line = std::str::from_utf8(line).map_err(|_| "the line is not UTF-8")?;
-    let members = serde_json::from_str::<Members<'_>>(line)
-        .map_err(|_| "the line is no JSON object that Rust can hold")?;
+    let members = serde_json::from_str::<Members<'_>>(line).map_err(
+        |_| "the line is not a JSON object, or has a number or text that Rust cannot hold",
+    )?;
     let dialect = match members.get("dialect").map(|name| text(name)).transpose()? {
         None => Dialect::Core,
         Some(name) if name == "core" => Dialect::Core,
         Some(name) if name == "task-sdk" => Dialect::TaskSdk,
-        Some(_) => return Err("`dialect` is neither `core` nor `task-sdk`".to_owned()),
+        Some(_) => return Err("`dialect` must be `core` or `task-sdk`".to_owned()),
     };
     let given = ["uri", "json", "fields"].map(|key| members.get(key));
     let connection = match given {
@@ -64,12 +65,13 @@ fn answer(line: &[u8]) -> Result<Connection, String> {
 }
 
 fn text(value: &RawValue) -> Result<String, String> {
-    serde_json::from_str(value.get()).map_err(|_| "a text was expected".to_owned())
+    serde_json::from_str(value.get())
+        .map_err(|_| "`uri`, `json` and `dialect` must be texts".to_owned())
 }
 
 fn read_fields(fields: &RawValue, dialect: Dialect) -> Result<Fields, String> {
     let members = serde_json::from_str::<Members<'_>>(fields.get())
-        .map_err(|_| "`fields` is no JSON object")?;
+        .map_err(|_| "`fields` is not a JSON object")?;
     let mut fields = Fields::default();
     for (key, value) in members {
         let text = || {
@@ -85,7 +87,7 @@ fn read_fields(fields: &RawValue, dialect: Dialect) -> Result<Fields, String> {
             "schema" => fields.schema = text()?,
             "port" => {
                 fields.port = serde_json::from_str(value.get())
-                    .map_err(|_| "`port` must be a whole number in 0..=65535 or null")?;
+                    .map_err(|_| "`port` must be a whole number from 0 to 65535, or null")?;
             }
             "extra" if dialect == Dialect::Core && value.get().starts_with('{') => {
                 // The core's constructor takes an object, and writes it as text.
@@ -95,7 +97,7 @@ fn read_fields(fields: &RawValue, dialect: Dialect) -> Result<Fields, String> {
                 fields.extra = connection.extra().cloned();
             }
             "extra" => fields.extra = text()?.map(Secret::from),
-            _ => return Err("`fields` has a key that no connection has".to_owned()),
+            _ => return Err("`fields` has an unknown key; the keys are conn_type, description, host, login, password, schema, port and extra".to_owned()),
         }
     }
     Ok(fields)

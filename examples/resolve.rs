@@ -5,69 +5,121 @@
 //! cargo run --example resolve --features sqlite -- connection pg_default --explain
 //! ```
 //!
+//! With `--explain` each line also has what each source did, and standard error shows the same as a
+//! small table for people, in colours on a terminal.
+//!
 //! Secrets are shown as `***` unless `--reveal` is given. Exit status: 0 when everything was
 //! answered, 1 when something was not, 2 when the call or the settings are wrong. Logs go to
 //! standard error, at the level `RUST_LOG` names (`warn` unless it does).
 
-#![allow(clippy::print_stderr)]
+#![allow(clippy::print_stderr, clippy::print_stdout)]
+
+#[path = "support/table.rs"]
+mod table;
 
 use std::{
-    io::{self, BufRead, Write},
-    path::PathBuf,
-    process::ExitCode,
+    fs::File,
+    io::{self, BufRead, Read, Write},
+    path::{Path, PathBuf},
+    process::{self, ExitCode},
+    str::FromStr,
 };
 
 use airflow_secrets::{
-    Connection, Environment, Error, REDACTED, Report, Resolved, Resolver, Secret,
+    Connection, Environment, Error, REDACTED, Resolved, Resolver, Secret,
+    report::{Report, Source},
 };
-use clap::{Parser, ValueEnum};
+use lexopt::prelude::*;
 use serde::Serialize;
+use table::{Cell, is_coloured, table};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
-#[derive(Parser)]
-#[command(
-    about = "What Airflow's connections, variables and configuration entries resolve to here"
-)]
+const USAGE: &str = "\
+What Airflow's connections, variables and configuration entries resolve to here
+
+Usage: resolve [OPTIONS] connection|variable|config ID...
+
+An ID that is `-` stands for the lines of standard input, each an id.
+
+Options:
+  --worker         Resolve as an Airflow 3 task does, not as the scheduler does
+  --team T         Ask on behalf of this team (multi-team deployments)
+  --env-file FILE  Add the variables of this .env file, below the process's own
+  --reveal         Show secrets in clear
+  --explain        Add what each source did to every line, and show it as a table
+  --help           Print this";
+
+/// In bytes.
+const LONGEST_ENV_FILE: u64 = 16 * 1024 * 1024;
+
+#[derive(Default)]
 struct Arguments {
-    /// Resolve as an Airflow 3 task does, not as the scheduler does
-    #[arg(long)]
     worker: bool,
-    /// Ask on behalf of this team (multi-team deployments)
-    #[arg(long, value_name = "T")]
     team: Option<String>,
-    /// Add the variables of this .env file, below the process's own
-    #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
-    /// Show secrets in clear
-    #[arg(long)]
     reveal: bool,
-    /// Add what each source did to every line
-    #[arg(long)]
     explain: bool,
-    /// What kind of thing the ids name
-    kind: Kind,
-    /// The ids; `-` reads them from standard input, one a line
-    #[arg(required = true, value_name = "ID")]
+    kind: Option<Kind>,
     ids: Vec<String>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy)]
 enum Kind {
     Connection,
     Variable,
     Config,
 }
 
+impl FromStr for Kind {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "connection" => Ok(Self::Connection),
+            "variable" => Ok(Self::Variable),
+            "config" => Ok(Self::Config),
+            _ => Err("it must be connection, variable or config"),
+        }
+    }
+}
+
+impl Arguments {
+    fn parse() -> Result<Self, lexopt::Error> {
+        let mut arguments = Self::default();
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("worker") => arguments.worker = true,
+                Long("team") => arguments.team = Some(parser.value()?.string()?),
+                Long("env-file") => arguments.env_file = Some(parser.value()?.into()),
+                Long("reveal") => arguments.reveal = true,
+                Long("explain") => arguments.explain = true,
+                Long("help") | Short('h') => {
+                    println!("{USAGE}");
+                    process::exit(0);
+                }
+                Value(kind) if arguments.kind.is_none() => arguments.kind = Some(kind.parse()?),
+                Value(id) => arguments.ids.push(id.string()?),
+                Short(_) | Long(_) => return Err(argument.unexpected()),
+            }
+        }
+        Ok(arguments)
+    }
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::builder()
-                .with_default_directive(tracing_subscriber::filter::LevelFilter::WARN.into())
-                .from_env_lossy(),
-        )
-        .with_writer(io::stderr)
+    let log = std::env::var("RUST_LOG").ok().filter(|log| !log.is_empty());
+    let targets = log.and_then(|log| log.parse::<Targets>().ok());
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer().with_writer(io::stderr))
+        .with(targets.unwrap_or(Targets::new().with_default(LevelFilter::WARN)))
         .init();
-    match run(&Arguments::parse()).await {
+    match run().await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(message) => {
@@ -78,28 +130,31 @@ async fn main() -> ExitCode {
 }
 
 /// Whether everything was answered.
-async fn run(arguments: &Arguments) -> Result<bool, String> {
-    let resolver = resolver(arguments).await?;
-    let ids = ids(arguments)?;
-    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+async fn run() -> Result<bool, String> {
+    let arguments = Arguments::parse().map_err(|error| error.to_string())?;
+    let (Some(kind), false) = (arguments.kind, arguments.ids.is_empty()) else {
+        return Err(format!("a kind and at least one id are needed\n\n{USAGE}"));
+    };
+    let resolver = resolver(&arguments).await?;
+    let ids = ids(&arguments)?;
     let mut out = Output {
         reveal: arguments.reveal,
         explain: arguments.explain,
         all_answered: true,
         stdout: io::stdout().lock(),
     };
-    match arguments.kind {
+    match kind {
         Kind::Connection => {
             let answers = resolver.get_connections(&ids).await;
-            out.lines("conn_id", &ids, answers, Output::connection)
+            out.lines(&ids, answers, Output::connection)
         }
         Kind::Variable => {
             let answers = resolver.get_variables(&ids).await;
-            out.lines("key", &ids, answers, Output::value)
+            out.lines(&ids, answers, Output::value)
         }
         Kind::Config => {
             let answers = resolver.get_configs(&ids).await;
-            out.lines("key", &ids, answers, Output::value)
+            out.lines(&ids, answers, Output::value)
         }
     }
     .map_err(|error| format!("cannot write the answers: {error}"))?;
@@ -109,7 +164,7 @@ async fn run(arguments: &Arguments) -> Result<bool, String> {
 async fn resolver(arguments: &Arguments) -> Result<Resolver, String> {
     let mut environment = Environment::process();
     if let Some(path) = &arguments.env_file {
-        let text = std::fs::read_to_string(path)
+        let text = read_env_file(path)
             .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         environment = environment
             .with_env_file_below(&path.display().to_string(), &text)
@@ -123,10 +178,19 @@ async fn resolver(arguments: &Arguments) -> Result<Resolver, String> {
     if let Some(team) = &arguments.team {
         resolver = resolver.for_team(team).map_err(|error| error.to_string())?;
     }
-    for warning in resolver.warnings() {
-        tracing::warn!("{warning}");
-    }
     Ok(resolver)
+}
+
+/// The text of a file, which may be a pipe, as of `--env-file <(sops -d secrets.env)`.
+fn read_env_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let mut file = File::open(path)?.take(LONGEST_ENV_FILE + 1);
+    file.read_to_string(&mut text)?;
+    if file.limit() == 0 {
+        let problem = "it is larger than 16 MiB, the most that is read";
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+    }
+    Ok(text)
 }
 
 /// The ids in the order asked, with `-` replaced by the lines of standard input as they are.
@@ -147,65 +211,38 @@ fn ids(arguments: &Arguments) -> Result<Vec<String>, String> {
     Ok(ids)
 }
 
-#[derive(Serialize)]
-struct ConnectionLine<'a> {
-    conn_id: &'a str,
-    conn_type: Option<&'a str>,
-    description: Option<&'a str>,
-    host: Option<&'a str>,
-    login: Option<&'a str>,
-    password: Option<&'a str>,
-    schema: Option<&'a str>,
-    port: Option<u16>,
-    extra: Option<&'a str>,
-    uri: &'a str,
-    source: String,
-    #[serde(flatten)]
-    explained: Option<Explained>,
+/// The way of the lookup for `id`, as a table for people.
+fn way(id: &str, report: Option<&Report>) -> String {
+    let attempts = report.map(Report::attempts).unwrap_or_default();
+    let rows = attempts.iter().map(|attempt| {
+        let time = format!("{:.1} ms", attempt.elapsed().as_secs_f64() * 1000.0);
+        [
+            Cell::plain(attempt.backend()),
+            Cell::outcome(attempt.outcome().as_str()),
+            Cell::plain(time),
+            Cell::plain(attempt.native_key().unwrap_or("-")),
+            Cell::plain(attempt.outcome().message().unwrap_or_default()),
+        ]
+    });
+    let rows = table(&rows.collect::<Vec<_>>(), is_coloured(&io::stderr()));
+    format!("{id:?}\n{rows}")
 }
 
+/// An answer's line: what was found, and where.
 #[derive(Serialize)]
-struct ValueLine<'a> {
+struct Line<'a, T> {
+    #[serde(flatten)]
+    found: T,
+    source: &'a Source,
+    #[serde(flatten)]
+    explained: Option<&'a Report>,
+}
+
+/// What was found under a key.
+#[derive(Serialize)]
+struct Entry<'a> {
     key: &'a str,
     value: &'a str,
-    source: String,
-    #[serde(flatten)]
-    explained: Option<Explained>,
-}
-
-#[derive(Serialize)]
-struct ErrorLine<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    conn_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
-    error: &'static str,
-    message: String,
-    attempts: Vec<AttemptEntry>,
-}
-
-#[derive(Serialize)]
-struct Explained {
-    attempts: Vec<AttemptEntry>,
-    warnings: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct AttemptEntry {
-    backend: String,
-    outcome: &'static str,
-    native_key: Option<String>,
-    message: Option<String>,
-}
-
-fn attempts(report: &Report) -> Vec<AttemptEntry> {
-    let entries = report.attempts().iter().map(|attempt| AttemptEntry {
-        backend: attempt.backend().to_owned(),
-        outcome: attempt.outcome().as_str(),
-        native_key: attempt.native_key().map(str::to_owned),
-        message: attempt.outcome().message(),
-    });
-    entries.collect()
 }
 
 struct Output {
@@ -218,72 +255,63 @@ struct Output {
 impl Output {
     fn lines<T>(
         &mut self,
-        id_name: &str,
-        ids: &[&str],
+        ids: &[String],
         answers: Vec<Result<Resolved<T>, Error>>,
         write: impl Fn(&mut Self, &str, &Resolved<T>) -> io::Result<()>,
     ) -> io::Result<()> {
         for (id, answer) in ids.iter().zip(answers) {
+            if self.explain {
+                let report = match &answer {
+                    Ok(answer) => Some(answer.report()),
+                    Err(error) => error.report(),
+                };
+                eprint!("{}", way(id, report));
+            }
             match answer {
                 Ok(answer) => write(self, id, &answer)?,
                 Err(error) => {
                     self.all_answered = false;
-                    self.line(&ErrorLine {
-                        conn_id: (id_name == "conn_id").then_some(id),
-                        key: (id_name == "key").then_some(id),
-                        error: error.as_str(),
-                        message: error.to_string(),
-                        attempts: error.report().map(attempts).unwrap_or_default(),
-                    })?;
+                    self.line(&error)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn connection(&mut self, conn_id: &str, connection: &Resolved<Connection>) -> io::Result<()> {
-        let uri = connection.get_uri();
-        let schema = match connection.schema() {
-            Some(_) if connection.is_shapeless() && !self.reveal => Some(REDACTED),
-            schema => schema,
-        };
-        self.line(&ConnectionLine {
-            conn_id,
-            conn_type: connection.conn_type(),
-            description: connection.description(),
-            host: connection.host(),
-            login: connection.login(),
-            password: connection.password().map(|secret| self.shown(secret)),
-            schema,
-            port: connection.port(),
-            extra: connection.extra().map(|secret| self.shown(secret)),
-            uri: self.shown(&uri),
-            source: connection.source().to_string(),
-            explained: self.explained(connection.report()),
-        })
-    }
-
-    fn value(&mut self, key: &str, value: &Resolved<Secret>) -> io::Result<()> {
-        self.line(&ValueLine {
-            key,
-            value: self.shown(value),
-            source: value.source().to_string(),
-            explained: self.explained(value.report()),
-        })
-    }
-
-    fn shown<'a>(&self, secret: &'a Secret) -> &'a str {
+    fn connection(&mut self, _: &str, connection: &Resolved<Connection>) -> io::Result<()> {
         if self.reveal {
-            secret.expose()
+            let exposed = |secret: Option<&Secret>| secret.map(Secret::expose).into();
+            let mut found = serde_json::to_value(connection.redacted())?;
+            if let serde_json::Value::Object(fields) = &mut found {
+                fields.extend([
+                    ("host".to_owned(), connection.host().into()),
+                    ("login".to_owned(), connection.login().into()),
+                    ("password".to_owned(), exposed(connection.password())),
+                    ("schema".to_owned(), connection.schema().into()),
+                    ("extra".to_owned(), exposed(connection.extra())),
+                    ("uri".to_owned(), connection.get_uri().expose().into()),
+                ]);
+            }
+            self.answer(found, connection)
         } else {
-            REDACTED
+            self.answer(connection.redacted(), connection)
         }
     }
 
-    fn explained(&self, report: &Report) -> Option<Explained> {
-        self.explain.then(|| Explained {
-            attempts: attempts(report),
-            warnings: report.warnings().iter().map(ToString::to_string).collect(),
+    fn value(&mut self, key: &str, value: &Resolved<Secret>) -> io::Result<()> {
+        let shown = if self.reveal {
+            value.expose()
+        } else {
+            REDACTED
+        };
+        self.answer(Entry { key, value: shown }, value)
+    }
+
+    fn answer<T>(&mut self, found: impl Serialize, answer: &Resolved<T>) -> io::Result<()> {
+        self.line(&Line {
+            found,
+            source: answer.source(),
+            explained: self.explain.then(|| answer.report()),
         })
     }
 

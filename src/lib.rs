@@ -7,7 +7,7 @@
 //! [`Resolver::for_worker`] what an Airflow 3 task does. Both read Airflow's own settings.
 //!
 //! ```
-//! use airflow_secrets::{Environment, Resolver};
+//! use airflow_secrets::{Environment, ErrorKind, Resolver};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let environment = Environment::from_iter([
@@ -23,77 +23,130 @@
 //! assert_eq!(pg.source().to_string(), "environment_variables: AIRFLOW_CONN_PG");
 //!
 //! let error = resolver.get_variable("colour").await.unwrap_err();
-//! assert_eq!(error.as_str(), "not_found");
+//! assert_eq!(error.kind(), ErrorKind::NotFound);
 //! # Ok::<(), airflow_secrets::Error>(())
 //! # }).unwrap();
 //! ```
 //!
-//! - The sources are asked in order and the first that has it answers; the rules are a table in
-//!   [`Resolver`]'s documentation. Every answer is a [`Resolved`], which knows its
-//!   [`source`](Resolved::source) and the [`report`](Resolved::report) of what each source did.
-//! - An [`Error`] says what was asked, of whom, and what each did. [`Error::NotFound`] means that
-//!   every source looked.
-//! - A [`Secret`] prints as `***` and is wiped when dropped.
-//! - Many ids at once ([`Resolver::get_connections`]) are as few requests as each source can do.
+//! - The sources are asked in order, and the first that defines it answers; [`Resolver`] has the
+//!   rules as a table. Every answer is a [`Resolved`]: it knows its [`source`](Resolved::source)
+//!   and the [`report`](Resolved::report) of what each source did.
+//! - An [`Error`] says what was asked, of whom, and what each source did. [`ErrorKind::NotFound`]
+//!   means that every source looked; [`Resolver::find_variable`] turns it into `None`.
+//! - A [`Secret`] prints as `***` and is wiped when it is dropped; [`Secret::json`] reads it.
+//! - A lookup takes at most 30 s, or as long as [`Resolver::within`] says. Callers who ask the same at
+//!   the same time share one search.
+//! - For outages: [`ResolverBuilder::breakers`] asks a source that is down less often. With the feature
+//!   `cache`, answers are kept, and their last ones given on while the source is down.
+//! - [`Resolver::check`] asks whether the sources can be reached. [`observer`] has what a resolver tells
+//!   of its work: to `tracing`, to `metrics`, and to an observer of yours.
+//! - Many ids at once ([`Resolver::get_connections`]) are as few requests as each source can do. With the
+//!   feature `cache`, `Resolver::prefetch` asks for them ahead.
+//! - For rotation: `Resolver::watch_connection` gives a value and each change of it, and
+//!   [`Resolved::refused`] asks once more for a value that turned out to be wrong.
+//! - A program without an async runtime uses `blocking::Resolver`, feature `blocking`.
 //! - Connections by themselves, without any source: [`Connection::from_uri`],
-//!   [`Connection::from_json`], [`Connection::get_uri`], in both of Airflow's [`Dialect`]s.
+//!   [`Connection::from_json`], [`Connection::builder`], [`Connection::get_uri`], in both of
+//!   Airflow's [`Dialect`]s.
 //!
 //! # For those who write a backend
 //!
-//! Implement [`SecretsBackend`] (three methods), and either add it to a [`ResolverBuilder`] or
-//! register it under the class path that Airflow's settings name it by, with
-//! [`FromEnvironment::register`]. Give [`Lookup::Missing`] only for what you looked for and did not
-//! find; what you could not find out is a [`Failure`]. [`backends`] has those that come with the
-//! crate.
+//! - Implement [`SecretsBackend`]: its name, and what it offers of connections, variables and
+//!   configuration entries. [`backend`] has all that goes in and out.
+//! - Say *missing* ([`Lookup::missing`]) only for what you looked for and did not find. What you
+//!   could not find out is a [`Failure`].
+//! - Add it to a [`ResolverBuilder`], or register it under the class path that Airflow's settings
+//!   name it by ([`FromEnvironment::register`]); [`settings`] has its keyword arguments.
+//! - Run the conformance suite on it: [`testing`](https://docs.rs/airflow-secrets/latest/airflow_secrets/testing/),
+//!   feature `test-util`. The example `own_backend` shows all of this in 80 lines.
+//!
+//! [`backends`] has those that come with the crate, a module each.
 //!
 //! # For those who run the examples
 //!
-//! `cargo run --example quickstart --features sqlite` shows the whole way; `--example resolve`
-//! says what an id resolves to in your environment, and why; `--example codec` turns connection
-//! URIs, JSON and fields into each other.
+//! `cargo run --example quickstart --features sqlite` shows everything at once; `--example resolve`
+//! says what an id resolves to in your environment, and why; `--example doctor` what is wrong there, and
+//! what to do; `--example codec` turns connection URIs, JSON and fields into each other.
 //!
 //! # Features
 //!
-//! | feature | brings |
+//! | feature | adds |
 //! |---|---|
 //! | *(none)* | the codec, the trait, the resolver, settings, environment variables, local files, memory: no TLS, no HTTP, no async runtime |
 //! | `sqlite` | the metadata DB on SQLite |
-//! | `postgres` | the metadata DB on PostgreSQL, behind PgBouncer as well (rustls, Tokio) |
-//! | `mysql` | the metadata DB on MySQL or MariaDB (rustls, Tokio) |
-//! | `vault` | HashiCorp Vault and OpenBao (rustls, Tokio) |
-//! | `aws-secrets-manager` | AWS Secrets Manager (rustls, Tokio) |
-//! | `aws-parameter-store` | AWS Systems Manager's Parameter Store (rustls, Tokio) |
-//! | `gcp` | Google Cloud Secret Manager (rustls, Tokio) |
-//! | `azure` | Azure Key Vault (rustls, Tokio) |
-//! | `full` | all of them |
+//! | `postgres` | the metadata DB on PostgreSQL, also behind PgBouncer (TLS, Tokio) |
+//! | `mysql` | the metadata DB on MySQL or MariaDB (TLS, Tokio) |
+//! | `vault` | HashiCorp Vault and OpenBao; the logins `aws_iam`, `azure` and `gcp` each need a feature of that cloud besides (TLS, Tokio) |
+//! | `aws-secrets-manager` | AWS Secrets Manager (TLS, Tokio) |
+//! | `aws-parameter-store` | AWS Systems Manager Parameter Store (TLS, Tokio) |
+//! | `gcp` | Google Cloud Secret Manager (TLS, Tokio) |
+//! | `azure` | Azure Key Vault (TLS, Tokio) |
+//! | `cache` | answers are kept in front of the sources: `CacheOptions`, and Airflow's `[secrets] use_cache` |
+//! | `blocking` | `blocking::Resolver`, for programs without an async runtime (Tokio) |
+//! | `metrics` | what a resolver does, counted and measured through the `metrics` facade: [`observer`] |
+//! | `serde` | `Serialize` for what holds no secret: reports, errors, warnings, a redacted connection |
+//! | `test-util` | the conformance suite for backends, in `testing`; not in `full` |
+//! | `full` | all of the above but `test-util` |
+//! | `aws-lc-rs` (default) | TLS with aws-lc-rs, for those features that need TLS |
+//! | `ring` | TLS with ring, for those features that need TLS |
+//!
+//! # TLS
+//!
+//! All TLS is rustls. One crypto provider serves every backend: the process's default provider, if
+//! the program has installed one; else aws-lc-rs, if the feature `aws-lc-rs` is on; else ring. This
+//! crate never installs a default provider. A program on ring sets `default-features = false` and
+//! adds the feature `ring`; its build then has no other provider.
 //!
 //! # Differences from Airflow
 //!
-//! The reference is Apache Airflow 3.3.2. Where this crate differs it is on purpose and safer, and
-//! `docs/differences.md` says so.
+//! The reference is Apache Airflow 3.3.2. Where this crate differs, it differs on purpose and is
+//! safer; `docs/differences.md` lists each difference with the reason.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod backend;
+pub mod backend;
 pub mod backends;
+mod background;
+#[cfg(feature = "blocking")]
+pub mod blocking;
+mod clock;
 mod config;
 mod connection;
 mod error;
+mod files;
+pub mod observer;
+mod process_group;
+mod python;
+pub mod report;
 mod resolver;
 mod secret;
+#[cfg(feature = "serde")]
+mod serialize;
+#[cfg(feature = "test-util")]
+pub mod testing;
 
-pub use backend::{
-    Failure, FailureKind, Lookup, MAX_CONCURRENT_LOOKUPS, SecretsBackend, SkipReason,
+/// Airflow's settings, and the backends that they name.
+pub mod settings {
+    pub use crate::{
+        backends::registry::{BackendSetup, Registry},
+        config::{BackendSpec, Kwargs, RawSetting, Setting, Settings, Side, Warning},
+    };
+}
+
+pub use self::{
+    backend::{Failure, Lookup, SecretsBackend},
+    config::Environment,
+    connection::{
+        Connection, ConnectionBuilder, ConnectionError, Dialect, Fields, RedactedConnection,
+    },
+    error::{ConfigurationError, Error, ErrorKind},
+    resolver::{FromEnvironment, Refused, Resolved, Resolver, ResolverBuilder},
+    secret::{JsonError, REDACTED, Secret},
 };
-pub use config::{
-    BackendFactory, BackendSetup, BackendSpec, Environment, Given, GivenKwarg, Kwargs, Registry,
-    Setting, Settings, Side, Warning,
-};
-pub use connection::{Connection, ConnectionError, Dialect, Fields};
-pub use error::{ConfigurationError, Error};
-pub use resolver::{
-    Asked, Attempt, AttemptOutcome, FromEnvironment, Report, Resolved, Resolver, ResolverBuilder,
-    Source,
-};
-pub use secret::{REDACTED, Secret};
+
+#[cfg(feature = "cache")]
+pub use self::resolver::CacheOptions;
+#[cfg(feature = "_tokio")]
+pub use self::resolver::Watch;
 
 /// The code in the README compiles.
 #[cfg(doctest)]

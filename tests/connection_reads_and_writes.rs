@@ -59,10 +59,8 @@ fn the_core_reads_query_values_as_json_and_the_task_sdk_does_not() {
 #[test]
 fn nested_extras_are_read_one_level_deep() {
     let extra = r#"{"a": "{\"b\": \"1\"}", "c": "x", "d": 1}"#;
-    let fields = Fields {
-        extra: Some(Secret::from(extra)),
-        ..Fields::default()
-    };
+    let mut fields = Fields::default();
+    fields.extra = Some(Secret::from(extra));
     let connection = Connection::from_fields("id", fields, Dialect::Core).unwrap();
     let expected = json!({"a": {"b": "1"}, "c": "x", "d": 1});
     assert_eq!(connection.extra_dejson_nested().unwrap(), expected);
@@ -84,10 +82,8 @@ fn empty_is_not_absent() {
 #[test]
 fn the_core_does_not_keep_an_empty_password() {
     assert_eq!(core("a://:@").password(), None);
-    let fields = Fields {
-        password: Some(Secret::from("")),
-        ..Fields::default()
-    };
+    let mut fields = Fields::default();
+    fields.password = Some(Secret::from(""));
     let connection = Connection::from_fields("id", fields, Dialect::Core).unwrap();
     assert_eq!(connection.password(), None);
 }
@@ -162,7 +158,7 @@ fn an_error_names_the_field() {
     let from_json = |json| Connection::from_json("id", json, Dialect::Core).unwrap_err();
     assert_eq!(
         from_json(r#"{"port": 65536}"#).to_string(),
-        "invalid connection: `port` must be a whole number in 0..=65535"
+        "invalid connection: `port` must be a whole number from 0 to 65535"
     );
     assert_eq!(
         from_json(r#"{"host": 5}"#).to_string(),
@@ -172,4 +168,63 @@ fn an_error_names_the_field() {
         from_json(r#"{"extra": [1]}"#).to_string(),
         "invalid connection: `extra` must be a JSON object"
     );
+}
+
+#[test]
+fn json_that_cannot_be_read_is_told_by_place_and_likely_mistake() {
+    for (json, expected) in [
+        (
+            "{\"host\": \"h\",\n \"é\": x}",
+            "the text is not valid JSON (line 2, column 7)",
+        ),
+        (
+            "{'host': 'h'}",
+            "the text is not valid JSON (line 1, column 2): it looks like a Python dict; JSON \
+             needs double quotes, true, false and null",
+        ),
+        (
+            "{\"host\": \"h\",}",
+            "the text is not valid JSON (line 1, column 14): it contains a comma before a closing \
+             bracket; remove the comma",
+        ),
+        (
+            "{\"a\": \"\\ud800\"}",
+            "the text contains an unpaired surrogate, such as \\ud800 (CODEC-3) (line 1, column 14)",
+        ),
+        (
+            "{\"a\": 1e400}",
+            "the text contains a number beyond the range of a float (CODEC-3) (line 1, column 12)",
+        ),
+        ("[]", "the text is not a JSON object"),
+        (
+            "{\"host\": \"h\", \"username\": \"u\"}",
+            "key 2 is unknown (\"username\"): write \"login\"",
+        ),
+        (
+            "{\"host\": \"h\", \"hunter2\": 1, \"x\": 2}",
+            "key 2 is unknown; the keys are conn_type, description, host, login, password, schema, \
+             port and extra; put others into `extra`",
+        ),
+    ] {
+        let error = Connection::from_json("id", json, Dialect::Core).unwrap_err();
+        let expected = format!("invalid connection JSON: {expected}");
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn a_port_that_is_a_piece_of_a_password_or_a_list_of_hosts_is_told_with_the_remedy() {
+    for uri in [
+        "postgres://u:a/b@h/db",
+        "postgres://u:a?b@h/db",
+        "postgres://u:a#b@h/db",
+        "postgres://h1:1,h2:2/db",
+    ] {
+        let error = Connection::from_uri("id", uri, Dialect::Core).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "invalid connection URI: the port is not a number; percent-encode '/', '?', '#' and \
+             '@' in the password, and give one host only"
+        );
+    }
 }

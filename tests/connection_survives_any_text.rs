@@ -56,11 +56,9 @@ fn exercise(connection: &Connection) {
 
 fn read_every_way(text: &str) {
     for dialect in DIALECTS {
-        let fields = Fields {
-            host: Some(text.to_owned()),
-            extra: Some(Secret::from(text)),
-            ..Fields::default()
-        };
+        let mut fields = Fields::default();
+        fields.host = Some(text.to_owned());
+        fields.extra = Some(Secret::from(text));
         let read = [
             Connection::from_uri("id", text, dialect),
             Connection::from_json("id", text, dialect),

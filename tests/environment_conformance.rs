@@ -6,7 +6,8 @@
 mod local_filesystem_cases;
 
 use airflow_secrets::{
-    Dialect, Environment, SecretsBackend, backends::EnvironmentVariablesBackend,
+    Environment, SecretsBackend, backend::LookupOptions,
+    backends::environment::EnvironmentVariablesBackend,
 };
 use local_filesystem_cases::{assert_all_equal, cases, connection, value};
 use serde_json::Value;
@@ -21,9 +22,17 @@ fn answer(case: &Value) -> Value {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.expect("a runtime").block_on(async {
         if case["kind"] == "connection" {
-            connection(backend.get_connection(id, team, Dialect::Core).await)
+            connection(
+                backend
+                    .get_connection(id, &LookupOptions::new().with_team(team))
+                    .await,
+            )
         } else {
-            value(backend.get_variable(id, team).await)
+            value(
+                backend
+                    .get_variable(id, &LookupOptions::new().with_team(team))
+                    .await,
+            )
         }
     })
 }

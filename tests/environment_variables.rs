@@ -6,8 +6,9 @@
 use std::{env, process::Command};
 
 use airflow_secrets::{
-    Environment, FailureKind, Lookup, SecretsBackend, SkipReason,
-    backends::EnvironmentVariablesBackend,
+    Environment, Lookup, SecretsBackend,
+    backend::{FailureKind, LookupOptions, SkipReason},
+    backends::environment::EnvironmentVariablesBackend,
 };
 
 fn backend(variables: &[(&str, &str)], multi_team: bool) -> EnvironmentVariablesBackend {
@@ -31,10 +32,14 @@ async fn the_native_key_is_the_variable_that_answered() {
         (Some("empty"), "blue", "AIRFLOW_VAR_COLOUR"),
         (Some("other"), "blue", "AIRFLOW_VAR_COLOUR"),
     ] {
-        let lookup = backend.get_variable("colour", team).await;
+        let lookup = backend
+            .get_variable("colour", &LookupOptions::new().with_team(team))
+            .await;
         assert_eq!(lookup, Ok(Lookup::found(value.into(), name)), "{team:?}");
     }
-    let missing = backend.get_variable("shape", Some("red")).await;
+    let missing = backend
+        .get_variable("shape", &LookupOptions::new().with_team("red"))
+        .await;
     assert_eq!(missing, Ok(Lookup::missing("AIRFLOW_VAR_SHAPE")));
     assert_eq!(backend.name(), "environment_variables");
 }
@@ -43,16 +48,17 @@ async fn the_native_key_is_the_variable_that_answered() {
 async fn an_id_that_could_name_a_teams_variable_is_skipped_only_with_multi_team() {
     let variables = [("AIRFLOW_CONN__RED___PG", "postgres://")];
     let lookup = backend(&variables, true)
-        .get_conn_value("_red___pg", None)
+        .get_conn_value("_red___pg", &LookupOptions::new())
         .await;
     assert!(matches!(
         lookup,
         Ok(Lookup::Skipped {
-            reason: SkipReason::Team(_)
+            reason: SkipReason::Team(_),
+            ..
         })
     ));
     let lookup = backend(&variables, false)
-        .get_conn_value("_red___pg", None)
+        .get_conn_value("_red___pg", &LookupOptions::new())
         .await;
     let found = Lookup::found("postgres://".into(), "AIRFLOW_CONN__RED___PG");
     assert_eq!(lookup, Ok(found));
@@ -63,7 +69,7 @@ async fn debug_shows_names_and_no_values() {
     let backend = backend(&[("AIRFLOW_VAR_COLOUR", "hunter2")], false);
     let shown = format!(
         "{backend:?} {:?}",
-        backend.get_variable("colour", None).await
+        backend.get_variable("colour", &LookupOptions::new()).await
     );
     assert!(shown.contains("AIRFLOW_VAR_COLOUR"));
     assert!(!shown.contains("hunter2"));
@@ -87,7 +93,7 @@ async fn a_value_that_is_not_utf_8_is_a_failure() {
         return;
     }
     let backend = EnvironmentVariablesBackend::new(Environment::process(), false);
-    let failure = backend.get_variable("colour", None).await;
+    let failure = backend.get_variable("colour", &LookupOptions::new()).await;
     let failure = failure.expect_err("the value is not UTF-8");
     assert_eq!(failure.kind(), FailureKind::InvalidValue);
     assert_eq!(failure.native_key(), Some(NAME));

@@ -6,10 +6,15 @@
 #[path = "local_filesystem_cases/folder.rs"]
 mod folder;
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use airflow_secrets::{
-    Dialect, Failure, FailureKind, Lookup, Secret, SecretsBackend, backends::LocalFilesystemBackend,
+    Failure, Lookup, Secret, SecretsBackend,
+    backend::{FailureKind, LookupOptions},
+    backends::local_filesystem::LocalFilesystemBackend,
 };
 use folder::Folder;
 
@@ -18,14 +23,19 @@ async fn variable(name: &str, content: &str) -> Result<Lookup<Secret>, Failure> 
     let path = folder.write(name, content);
     let builder = LocalFilesystemBackend::builder();
     let backend = builder.variables_file_path(path).build();
-    backend.get_variable("v", None).await
+    backend.get_variable("v", &LookupOptions::new()).await
 }
 
+/// The whole file is refused.
 async fn assert_refused(name: &str, content: &str, problem: &str) {
+    assert_fails(name, content, FailureKind::Unavailable, problem).await;
+}
+
+async fn assert_fails(name: &str, content: &str, kind: FailureKind, problem: &str) {
     let failure = variable(name, content)
         .await
         .expect_err("the file is refused");
-    assert_eq!(failure.kind(), FailureKind::InvalidValue);
+    assert_eq!(failure.kind(), kind);
     let message = failure.message();
     assert!(message.contains(problem), "{message}");
 }
@@ -48,9 +58,34 @@ fn alias_bomb() -> String {
 }
 
 #[tokio::test]
+async fn long_integers_take_time_in_proportion_to_their_length() {
+    let integer = format!("0x{}", "f".repeat(3_500));
+    let integers = vec![integer; 300].join(",");
+    let content = format!("v: found\nz: [{integers}]\n");
+    let begin = Instant::now();
+    assert_eq!(text(variable("v.yaml", &content).await), "found");
+    // Digit for digit, it took a minute.
+    assert!(begin.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_flood_of_tag_directives_is_refused() {
+    let directives = |count| {
+        let one = |number| format!("%TAG !t{number}! tag:example.com,2026:\n");
+        let all = (0..count).map(one).collect::<String>();
+        format!("# tags\n{all}---\nv: found\n")
+    };
+    assert_eq!(text(variable("v.yaml", &directives(64)).await), "found");
+    let problem = "v.yaml:66: the file has more than 64 %TAG directives (YAML-2)";
+    assert_refused("v.yaml", &directives(65), problem).await;
+}
+
+#[tokio::test]
 async fn an_alias_bomb_is_read_but_not_written_out() {
     let bomb = alias_bomb();
-    assert_refused("v.yaml", &format!("{bomb}v: *a11\n"), "longer than 16 MiB").await;
+    let written = format!("{bomb}v: *a11\n");
+    let problem = "longer than 16 MiB";
+    assert_fails("v.yaml", &written, FailureKind::InvalidValue, problem).await;
     assert_eq!(
         text(variable("v.yaml", &format!("{bomb}v: calm\n")).await),
         "calm"
@@ -67,10 +102,12 @@ async fn an_alias_bomb_in_extra_is_refused() {
     let path = folder.write("c.yaml", content);
     let builder = LocalFilesystemBackend::builder();
     let backend = builder.connections_file_path(path).build();
-    let lookup = backend.get_connection("pg", None, Dialect::Core).await;
+    let lookup = backend.get_connection("pg", &LookupOptions::new()).await;
     let failure = lookup.expect_err("the file is refused");
     assert!(
-        failure.message().contains("`extra` that is too long"),
+        failure
+            .message()
+            .contains("`extra` that is longer than 16 MiB"),
         "{failure}"
     );
 }
@@ -95,8 +132,8 @@ async fn deep_nesting_is_refused() {
     }
     let nested = |depth| format!("{{\"v\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
     assert_eq!(text(variable("v.json", &nested(979)).await).len(), 979 * 2);
-    assert_refused("v.json", &nested(980), "nests too deep").await;
-    assert_refused("v.json", &nested(100_000), "nests too deep").await;
+    assert_refused("v.json", &nested(980), "nests too deeply").await;
+    assert_refused("v.json", &nested(100_000), "nests too deeply").await;
 }
 
 #[tokio::test]
@@ -115,11 +152,52 @@ async fn nesting_through_aliases_is_refused() {
 
 #[tokio::test]
 async fn an_alias_within_its_own_anchor_is_refused() {
-    let problem = "a YAML alias stands within what it stands for";
+    let problem = "a YAML alias is inside the value that it refers to (YAML-2)";
     assert_refused("v.yaml", "v: &a [*a]\n", problem).await;
     assert_refused("v.yaml", "v: &a {b: {c: *a}}\n", problem).await;
     assert_eq!(
         text(variable("v.yaml", "x: &a {<<: *a, b: 1}\nv: *a\n").await),
-        "{'b': 1}"
+        r#"{"b": 1}"#
     );
+}
+
+#[tokio::test]
+async fn a_tag_before_a_comma_is_told_from_a_text_like_one() {
+    let yaml = "v: [!!str, \"a !b, c\", 'x !y, z', !!int 1, ! , {k: !!null, l: !<tag:yaml.org,2002:str>, m: 1}, \
+                # !!str, no\n  d !e, !!str ]\n";
+    assert_eq!(
+        text(variable("v.yaml", yaml).await),
+        r#"["", "a !b, c", "x !y, z", 1, "", {"k": null, "l": "", "m": 1}, "d !e", ""]"#
+    );
+    assert_eq!(
+        text(variable("v.yaml", "v: a !b:, c !d, e\n").await),
+        "a !b:, c !d, e"
+    );
+    assert_eq!(
+        text(variable("v.yaml", "v: |\n  a !b, c\n").await),
+        "a !b, c\n"
+    );
+    // An error behind the tag.
+    assert_refused(
+        "v.yaml",
+        "v: [!!str, \"\\q\"]\n",
+        "the file is not valid YAML",
+    )
+    .await;
+    assert_refused("v.yaml", "v: !!str, a\n", "the file is not valid YAML").await;
+    // Whose comma follows which tag?
+    assert_refused("v.yaml", "v: ['!<',!a,'>']\n", "which may be a YAML tag").await;
+}
+
+#[tokio::test]
+async fn what_looks_like_many_tags_is_read() {
+    let tags = vec!["!!str"; 20_000].join(", ");
+    let read = text(variable("v.yaml", &format!("v: [{tags} ]\n")).await);
+    assert_eq!(read.matches("\"\"").count(), 20_000);
+    let marks = "!".repeat(200_000);
+    let read = text(variable("v.yaml", &format!("v: '{marks}'\n")).await);
+    assert_eq!(read.len(), marks.len());
+    let spaced = "! ".repeat(100_000);
+    let read = text(variable("v.yaml", &format!("v: '{spaced}x'\n")).await);
+    assert_eq!(read.len(), spaced.len() + 1);
 }

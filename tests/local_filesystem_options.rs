@@ -7,8 +7,10 @@
 mod folder;
 
 use airflow_secrets::{
-    Connection, Dialect, Kwargs, Lookup, SecretsBackend, SkipReason,
-    backends::{LocalFilesystemBackend, LocalFilesystemBuilder},
+    Connection, Dialect, Lookup, SecretsBackend,
+    backend::{LookupOptions, SkipReason},
+    backends::local_filesystem::{LocalFilesystemBackend, LocalFilesystemBuilder},
+    settings::Kwargs,
 };
 use folder::Folder;
 use serde_json::{Value, json};
@@ -48,14 +50,17 @@ fn an_unknown_kwarg_is_refused() {
     let error = LocalFilesystemBuilder::from_kwargs(kwargs(json!({"variable_file_path": "/v"})));
     assert_eq!(
         error.expect_err("there is no such kwarg").to_string(),
-        "[secrets] backend_kwargs \"variable_file_path\" (airflow.cfg:7): unknown argument; this \
-         backend knows variables_file_path, connections_file_path, configs_file_path"
+        "[secrets] backend_kwargs \"variable_file_path\" (airflow.cfg:7): unknown argument; known \
+         arguments: variables_file_path, connections_file_path, configs_file_path"
     );
+}
+
+fn skipped<T>(setting: &'static str) -> Lookup<T> {
+    Lookup::skipped(SkipReason::NotSet(setting.into()))
 }
 
 #[tokio::test]
 async fn without_a_file_everything_is_skipped() {
-    let skipped = SkipReason::NoPrefix;
     for builder in [
         LocalFilesystemBackend::builder(),
         LocalFilesystemBackend::builder()
@@ -64,12 +69,12 @@ async fn without_a_file_everything_is_skipped() {
             .configs_file_path(""),
     ] {
         let backend = builder.build();
-        let connection = backend.get_connection("pg", None, Dialect::Core).await;
-        assert_eq!(connection, Ok(Lookup::skipped(skipped.clone())));
-        let variable = backend.get_variable("v", None).await;
-        assert_eq!(variable, Ok(Lookup::skipped(skipped.clone())));
-        let config = backend.get_config("c").await;
-        assert_eq!(config, Ok(Lookup::skipped(skipped.clone())));
+        let connection = backend.get_connection("pg", &LookupOptions::new()).await;
+        assert_eq!(connection, Ok(skipped("connections_file_path")));
+        let variable = backend.get_variable("v", &LookupOptions::new()).await;
+        assert_eq!(variable, Ok(skipped("variables_file_path")));
+        let config = backend.get_config("c", &LookupOptions::new()).await;
+        assert_eq!(config, Ok(skipped("configs_file_path")));
     }
 }
 
@@ -81,12 +86,20 @@ async fn a_changed_file_counts_at_once() {
     let backend = builder.variables_file_path(&path).build();
     let key = format!("{path}#v");
     let found = |value: &str| Ok(Lookup::found(value.into(), &*key));
-    assert_eq!(backend.get_variable("v", None).await, found("1"));
+    assert_eq!(
+        backend.get_variable("v", &LookupOptions::new()).await,
+        found("1")
+    );
     folder.write("v.yaml", "v: 2\n");
-    assert_eq!(backend.get_variable("v", Some("team")).await, found("2"));
+    assert_eq!(
+        backend
+            .get_variable("v", &LookupOptions::new().with_team("team"))
+            .await,
+        found("2")
+    );
     folder.write("v.yaml", "w: 2\n");
     assert_eq!(
-        backend.get_variable("v", None).await,
+        backend.get_variable("v", &LookupOptions::new()).await,
         Ok(Lookup::missing(&*key))
     );
 }
@@ -99,13 +112,15 @@ async fn connections_are_read_in_the_core_dialect_for_everyone() {
     let backend = builder.connections_file_path(&path).build();
     let core = Connection::from_uri("pg", "postgres://h/?a=1", Dialect::Core).expect("a URI");
     for dialect in [Dialect::Core, Dialect::TaskSdk] {
-        let lookup = backend.get_connection("pg", None, dialect).await;
+        let lookup = backend
+            .get_connection("pg", &LookupOptions::new().with_dialect(dialect))
+            .await;
         assert_eq!(
             lookup,
             Ok(Lookup::found(core.clone(), format!("{path}#pg")))
         );
     }
-    let value = backend.get_conn_value("pg", None).await;
+    let value = backend.get_conn_value("pg", &LookupOptions::new()).await;
     assert_eq!(value, Ok(Lookup::skipped(SkipReason::NotOffered)));
     assert_eq!(backend.name(), "local_filesystem");
 }

@@ -8,6 +8,9 @@
     clippy::unwrap_used
 )]
 
+#[path = "support/folder.rs"]
+mod folder;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -15,12 +18,14 @@ use std::{
 };
 
 use airflow_secrets::{
-    Dialect, Failure, FailureKind, Lookup, Secret, SecretsBackend, SkipReason,
-    backends::MetastoreBackend,
+    Failure, Lookup, Secret, SecretsBackend,
+    backend::{FailureKind, LookupOptions, SkipReason},
+    backends::metastore::MetastoreBackend,
+    testing::Conformance,
 };
+use folder::Folder;
 use futures_executor::block_on;
 use rusqlite::Connection;
-use tempfile::TempDir;
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -38,14 +43,14 @@ fn backend(path: &Path) -> MetastoreBackend {
     MetastoreBackend::builder()
         .url(format!("sqlite:///{}", path.display()))
         .fernet_key(Some(Secret::from(KEY)))
-        .acquire_timeout(Duration::from_millis(50))
+        .connect_timeout(Duration::from_millis(50))
         .build()
         .unwrap()
 }
 
 /// A folder with a database in it.
-fn database(journal_mode: &str) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
+fn database(journal_mode: &str) -> (Folder, PathBuf) {
+    let folder = Folder::new();
     let path = folder.path().join("airflow.db");
     let connection = Connection::open(&path).unwrap();
     connection
@@ -56,7 +61,7 @@ fn database(journal_mode: &str) -> (TempDir, PathBuf) {
 }
 
 fn host(backend: &MetastoreBackend, conn_id: &str) -> Result<Option<String>, Failure> {
-    let answer = block_on(backend.get_connection(conn_id, None, Dialect::Core))?;
+    let answer = block_on(backend.get_connection(conn_id, &LookupOptions::new()))?;
     Ok(match answer {
         Lookup::Found { value, .. } => value.host().map(str::to_owned),
         _ => None,
@@ -74,8 +79,12 @@ fn a_path_may_begin_with_more_than_one_slash() {
 }
 
 fn unavailable(path: &Path) -> String {
+    fails(path, FailureKind::Unavailable)
+}
+
+fn fails(path: &Path, kind: FailureKind) -> String {
     let failure = host(&backend(path), "pg").unwrap_err();
-    assert_eq!(failure.kind(), FailureKind::Unavailable);
+    assert_eq!(failure.kind(), kind);
     assert_eq!(
         failure.native_key(),
         Some("connection WHERE conn_id = 'pg'")
@@ -83,7 +92,7 @@ fn unavailable(path: &Path) -> String {
     failure.message().to_owned()
 }
 
-fn files(folder: &TempDir) -> Vec<String> {
+fn files(folder: &Folder) -> Vec<String> {
     let mut files = fs::read_dir(folder.path())
         .unwrap()
         .map(|file| file.unwrap().file_name().into_string().unwrap())
@@ -165,7 +174,7 @@ fn a_path_with_special_characters_is_that_path() {
 
 #[test]
 fn a_file_that_does_not_exist_is_said_so_and_not_created() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let message = unavailable(&folder.path().join("airflow.db"));
     assert!(
         message.contains("airflow.db: No such file or directory"),
@@ -177,22 +186,27 @@ fn a_file_that_does_not_exist_is_said_so_and_not_created() {
 
 #[test]
 fn what_is_no_database_is_said_so() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let path = folder.path().join("notes.txt");
     fs::write(&path, "these are notes, not a database".repeat(100)).unwrap();
-    assert!(unavailable(&path).contains("notes.txt is not a SQLite database"));
-    assert!(unavailable(folder.path()).contains("is not a file"));
+    let message = fails(&path, FailureKind::Configuration);
+    assert!(
+        message.contains("notes.txt is not a SQLite database"),
+        "{message}"
+    );
+    let message = fails(folder.path(), FailureKind::Configuration);
+    assert!(message.contains("is not a file"), "{message}");
 }
 
 #[test]
 fn a_database_without_airflows_tables_says_what_to_do() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let path = folder.path().join("empty.db");
     Connection::open(&path)
         .unwrap()
         .execute("CREATE TABLE t (x)", [])
         .unwrap();
-    let message = unavailable(&path);
+    let message = fails(&path, FailureKind::Configuration);
     assert!(message.contains("has no table `connection`"), "{message}");
     assert!(message.contains("airflow db migrate"), "{message}");
 }
@@ -219,7 +233,8 @@ fn a_database_in_memory_can_hold_nothing() {
     for url in ["sqlite://", "sqlite:///:memory:"] {
         let backend = MetastoreBackend::builder().url(url).build().unwrap();
         let failure = host(&backend, "pg").unwrap_err();
-        assert!(failure.message().contains("in-memory"), "{failure}");
+        assert!(failure.message().contains("is in memory"), "{failure}");
+        assert_eq!(failure.kind(), FailureKind::Configuration);
     }
 }
 
@@ -228,49 +243,79 @@ fn a_missing_key_names_the_setting_and_the_cure() {
     let (_folder, path) = database("wal");
     let builder = MetastoreBackend::builder().url(format!("sqlite:///{}", path.display()));
     let without = builder.clone().build().unwrap();
-    let failure = block_on(without.get_variable("secret", None)).unwrap_err();
+    let failure = block_on(without.get_variable("secret", &LookupOptions::new())).unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Configuration);
     assert_eq!(
         failure.message(),
         "`val` is encrypted and [core] fernet_key is not set; set AIRFLOW__CORE__FERNET_KEY to \
-         the key that Airflow uses"
+         the key that Airflow uses (DB-1)"
     );
     let invalid = builder
         .fernet_key(Some(Secret::from("c2hvcnQ=")))
         .fernet_key_origin("AIRFLOW__CORE__FERNET_KEY")
         .build()
         .unwrap();
-    let failure = block_on(invalid.get_variable("secret", None)).unwrap_err();
+    let failure = block_on(invalid.get_variable("secret", &LookupOptions::new())).unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Configuration);
     assert_eq!(
         failure.message(),
         "`val` is encrypted and [core] fernet_key (AIRFLOW__CORE__FERNET_KEY) is not a Fernet \
          key: each of its keys (with a comma between them) must be 32 bytes in URL-safe base64, \
-         which is 44 characters"
+         which is 44 characters (DB-2)"
     );
     // Nothing is encrypted here: neither is in the way.
     let plain = Lookup::found(Secret::from("text"), "variable WHERE key = 'plain'");
     assert_eq!(
-        block_on(without.get_variable("plain", None)),
+        block_on(without.get_variable("plain", &LookupOptions::new())),
         Ok(plain.clone())
     );
-    assert_eq!(block_on(invalid.get_variable("plain", None)), Ok(plain));
+    assert_eq!(
+        block_on(invalid.get_variable("plain", &LookupOptions::new())),
+        Ok(plain)
+    );
 }
 
 #[test]
-fn a_variable_that_cannot_be_decrypted_is_missing_for_that_reason() {
+fn a_variable_that_cannot_be_decrypted_is_invalid_as_a_connection_is() {
     let (_folder, path) = database("wal");
-    let answer = block_on(backend(&path).get_variable("secret", None)).unwrap();
-    let Lookup::Missing {
-        native_key,
-        reason: Some(reason),
-    } = answer
-    else {
-        panic!("{answer:?}");
-    };
-    assert_eq!(native_key, "variable WHERE key = 'secret'");
-    assert!(reason.contains("cannot be decrypted"), "{reason}");
-    assert!(!reason.contains("marker"), "{reason}");
+    let sql = "UPDATE connection SET password = 'gAAAA-marker', is_encrypted = 1";
+    Connection::open(&path).unwrap().execute(sql, []).unwrap();
+    let backend = backend(&path);
+    let variable = block_on(backend.get_variable("secret", &LookupOptions::new())).unwrap_err();
+    let connection = host(&backend, "pg").unwrap_err();
+    for (failure, column, native_key) in [
+        (variable, "val", "variable WHERE key = 'secret'"),
+        (connection, "password", "connection WHERE conn_id = 'pg'"),
+    ] {
+        assert_eq!(failure.kind(), FailureKind::InvalidValue);
+        assert_eq!(failure.native_key(), Some(native_key));
+        assert_eq!(
+            failure.message(),
+            format!(
+                "`{column}` cannot be decrypted: it is damaged, or was encrypted with a key that \
+                 is not in [core] fernet_key; add that key, or save the value again (DB-17)"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_variable_whose_text_is_not_utf_8_is_invalid() {
+    let (_folder, path) = database("wal");
+    // What Python's `cryptography` made of the bytes FF FE with the key above.
+    let token = "gAAAAABo53gAUtlXxkWi_PNtifNB6mEmk4ntG_xfOGIEll_FODbL7geAMmiyT5fIo-Uwp5h9uMTgqSSboSPkps8Ft4sNsPlxDg==";
+    let sql = "UPDATE variable SET val = ? WHERE key = 'secret'";
+    Connection::open(&path)
+        .unwrap()
+        .execute(sql, [token])
+        .unwrap();
+    let failure = block_on(backend(&path).get_variable("secret", &LookupOptions::new()));
+    let failure = failure.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::InvalidValue);
+    assert_eq!(
+        failure.message(),
+        "the decrypted `val` is not UTF-8 (DB-17)"
+    );
 }
 
 #[test]
@@ -290,7 +335,7 @@ fn ids_of_every_number_are_answered_in_the_order_asked() {
         .map(|number| format!("k{}", number % 400))
         .collect::<Vec<_>>();
     let asked = keys.iter().map(String::as_str).collect::<Vec<_>>();
-    let answers = block_on(backend(&path).get_variables(&asked, None));
+    let answers = block_on(backend(&path).get_variables(&asked, &LookupOptions::new()));
     assert_eq!(answers.len(), keys.len());
     for (key, answer) in keys.iter().zip(answers) {
         let native_key = format!("variable WHERE key = '{key}'");
@@ -302,7 +347,10 @@ fn ids_of_every_number_are_answered_in_the_order_asked() {
         };
         assert_eq!(answer, Ok(expected));
     }
-    assert_eq!(block_on(backend(&path).get_variables(&[], None)), []);
+    assert_eq!(
+        block_on(backend(&path).get_variables(&[], &LookupOptions::new())),
+        []
+    );
 }
 
 #[test]
@@ -310,7 +358,7 @@ fn an_id_with_nul_is_not_asked_for() {
     let (_folder, path) = database("wal");
     let backend = backend(&path);
     let skipped = || SkipReason::InvalidId("it contains NUL".into());
-    let answers = block_on(backend.get_variables(&["a\0b", "plain"], None));
+    let answers = block_on(backend.get_variables(&["a\0b", "plain"], &LookupOptions::new()));
     assert_eq!(answers[0], Ok(Lookup::skipped(skipped())));
     assert_eq!(
         answers[1],
@@ -320,7 +368,7 @@ fn an_id_with_nul_is_not_asked_for() {
         ))
     );
     assert_eq!(
-        block_on(backend.get_variable("a\0b", None)),
+        block_on(backend.get_variable("a\0b", &LookupOptions::new())),
         Ok(Lookup::skipped(skipped()))
     );
 }
@@ -336,12 +384,12 @@ fn the_database_of_the_quickstart_opens_with_its_published_key() {
         .unwrap();
     let uri = "postgres://loader:correct%20horse%20battery%20staple@warehouse.example.com:5432/analytics\
                ?__extra__=%7B%22sslmode%22%3A+%22require%22%2C+%22connect_timeout%22%3A+10%7D";
-    let warehouse = block_on(backend.get_conn_value("warehouse", None));
+    let warehouse = block_on(backend.get_conn_value("warehouse", &LookupOptions::new()));
     assert_eq!(
         warehouse.unwrap(),
         Lookup::found(Secret::from(uri), "connection WHERE conn_id = 'warehouse'")
     );
-    let size = block_on(backend.get_variable("batch_size", None));
+    let size = block_on(backend.get_variable("batch_size", &LookupOptions::new()));
     let found = Lookup::found(Secret::from("500"), "variable WHERE key = 'batch_size'");
     assert_eq!(size.unwrap(), found);
     assert!(fs::metadata(path).unwrap().len() < 1_500_000);
@@ -351,7 +399,7 @@ fn the_database_of_the_quickstart_opens_with_its_published_key() {
 fn a_connection_is_also_had_as_a_uri() {
     let (_folder, path) = database("wal");
     assert_eq!(
-        block_on(backend(&path).get_conn_value("pg", None)),
+        block_on(backend(&path).get_conn_value("pg", &LookupOptions::new())),
         Ok(Lookup::found(
             Secret::from("postgres://first.example.com"),
             "connection WHERE conn_id = 'pg'"
@@ -399,10 +447,40 @@ fn options_without_a_meaning_here_are_named_in_a_warning() {
     assert_eq!(
         warnings,
         [
-            "[database] sql_alchemy_conn (AIRFLOW__DATABASE__SQL_ALCHEMY_CONN): the URL's option \
-          `surprise` is passed over"
+            "[database] sql_alchemy_conn (AIRFLOW__DATABASE__SQL_ALCHEMY_CONN): option 3 of the URL \
+             is ignored; if Airflow connects without it, remove it (DB-6)"
         ]
     );
+}
+
+#[test]
+fn a_timeout_that_python_cannot_read_is_refused() {
+    let url = |timeout| format!("sqlite:////x.db?timeout={timeout}");
+    let build = |timeout| MetastoreBackend::builder().url(url(timeout)).build();
+    for timeout in ["3", "0.5", "-1", "1e2"] {
+        assert_eq!(build(timeout).unwrap().warnings(), []);
+    }
+    for timeout in ["abc", "1,5"] {
+        assert_eq!(
+            build(timeout).unwrap_err().message(),
+            "the URL's option `timeout` must be a number of seconds (DB-16)"
+        );
+    }
+    assert!(
+        build("1&timeout=1")
+            .unwrap_err()
+            .message()
+            .contains("has the name of option 1")
+    );
+}
+
+#[test]
+fn a_path_may_contain_an_at_sign() {
+    let (folder, path) = database("wal");
+    let special = folder.path().join("user@host.db");
+    fs::rename(&path, &special).unwrap();
+    let found = host(&backend(&special), "pg").unwrap();
+    assert_eq!(found.as_deref(), Some("first.example.com"));
 }
 
 #[test]
@@ -419,12 +497,32 @@ fn nothing_secret_is_shown() {
         format!("{error} {error:?}"),
         format!(
             "{:?}",
-            block_on(backend.get_connection("pg", None, Dialect::Core))
+            block_on(backend.get_connection("pg", &LookupOptions::new()))
         ),
-        format!("{:?}", block_on(backend.get_variable("plain", None))),
+        format!(
+            "{:?}",
+            block_on(backend.get_variable("plain", &LookupOptions::new()))
+        ),
     ] {
         for secret in ["marker", KEY, "\"text\""] {
             assert!(!shown.contains(secret), "{secret} in {shown}");
         }
     }
+}
+
+#[tokio::test]
+async fn sqlite_conforms() {
+    let (_folder, path) = database("wal");
+    let connection = Connection::open(&path).unwrap();
+    let rows = "INSERT INTO variable (key, val, team_name)
+        VALUES ('colour', 'a-blue-marker', NULL), ('shape', 'a-round-marker', 'red')";
+    connection.execute_batch(rows).unwrap();
+    Conformance::of(backend(&path))
+        .connection("pg", "postgres://first.example.com")
+        .variable("colour", "a-blue-marker")
+        .team_variable("red", "shape", "a-round-marker")
+        .unreachable(backend(Path::new("/nowhere/airflow.db")))
+        .run()
+        .await
+        .unwrap();
 }

@@ -12,6 +12,8 @@
 #[allow(dead_code)]
 #[path = "support/example.rs"]
 mod example;
+#[path = "support/folder.rs"]
+mod folder;
 
 use std::{
     fs,
@@ -20,8 +22,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use folder::Folder;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 /// Stands for every secret.
 const MARKER: &str = "m4rk3r";
@@ -29,7 +31,7 @@ const LOCAL: &str = "airflow.secrets.local_filesystem.LocalFilesystemBackend";
 
 /// An Airflow home, and the variables beside it.
 struct Home {
-    folder: TempDir,
+    folder: Folder,
     variables: Vec<(String, String)>,
 }
 
@@ -41,7 +43,7 @@ struct Run {
 
 impl Home {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         fs::create_dir(folder.path().join("folder.json")).unwrap();
         Self {
             folder,
@@ -334,6 +336,26 @@ fn a_bad_env_file_does_not_leak() {
 }
 
 #[test]
+#[cfg(unix)]
+fn an_env_file_may_be_a_pipe_and_has_an_end() {
+    let home = Home::new().with_file("kept.env", "AIRFLOW_VAR_X=kept\n");
+    let script = "cat kept.env | exec \"$0\" --env-file /dev/stdin --reveal variable x";
+    let run = Command::new("sh")
+        .args(["-c", script, example::example("resolve").to_str().unwrap()])
+        .env("AIRFLOW_HOME", home.path())
+        .current_dir(home.path())
+        .output()
+        .unwrap();
+    let line = serde_json::from_slice::<Value>(&run.stdout).unwrap();
+    assert_eq!(line["value"], "kept");
+    let run = home.resolve(&["--env-file", "/dev/zero", "variable", "x"], b"");
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    let expected =
+        "resolve: cannot read /dev/zero: it is larger than 16 MiB, the most that is read\n";
+    assert_eq!(run.stderr, expected);
+}
+
+#[test]
 fn a_damaged_database_does_not_leak() {
     let sound =
         fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart/airflow.db"))
@@ -481,4 +503,35 @@ fn a_huge_value_goes_through_whole() {
     let run = home.resolve(&arguments, b"");
     assert_eq!(run.lines()[0]["value"], json!(huge));
     assert!(run.stderr.len() < 10_000);
+}
+
+#[test]
+fn an_explanation_is_also_a_table_for_people_without_colours_in_a_pipe() {
+    let home = Home::new()
+        .with("AIRFLOW_VAR_COLOUR", MARKER)
+        .with("RUST_LOG", "off");
+    let run = home.resolve(
+        &["--explain", "--worker", "variable", "colour", "a\u{1b}[0m"],
+        b"",
+    );
+    assert_eq!((run.code, run.lines().len()), (1, 2));
+    let untimed = |line: &str| {
+        let words = line.split(' ').collect::<Vec<_>>();
+        let ms = words.iter().position(|word| *word == "ms");
+        let is_time = |place: &usize| ms.is_some_and(|ms| *place + 1 == ms);
+        let words = words
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| !is_time(place));
+        words.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        run.stderr.lines().map(untimed).collect::<Vec<_>>(),
+        [
+            "\"colour\"",
+            "  environment_variables  found  ms  AIRFLOW_VAR_COLOUR",
+            "\"a\\u{1b}[0m\"",
+            "  environment_variables  missing  ms  AIRFLOW_VAR_A\\u{1b}[0M",
+        ]
+    );
 }

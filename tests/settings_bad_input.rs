@@ -9,9 +9,12 @@
     reason = "a test's helpers may fail the test"
 )]
 
-use std::{fs, path::PathBuf};
+use std::{fmt::Write as _, fs, path::PathBuf};
 
-use airflow_secrets::{ConfigurationError, Environment, Registry, Settings, Side, Warning};
+use airflow_secrets::{
+    ConfigurationError, Environment,
+    settings::{Registry, Settings, Side, Warning},
+};
 
 const SECRET: &str = "hunter2";
 
@@ -49,13 +52,9 @@ fn backend_warnings(test: &str, kwargs: &str) -> Vec<Warning> {
         ("AIRFLOW__SECRETS__BACKEND_KWARGS", kwargs),
     ];
     let settings = load(test, &env, b"").unwrap();
-    let mut warnings = Vec::new();
-    let spec = settings
-        .custom_backend(Side::Server, &mut warnings)
-        .unwrap()
-        .unwrap();
+    let spec = settings.custom_backend(Side::Server).unwrap().unwrap();
     assert_eq!(spec.kwargs.names().count(), 0);
-    warnings
+    spec.warnings
 }
 
 #[test]
@@ -64,32 +63,32 @@ fn a_broken_file_is_named_with_its_line() {
         (
             "header",
             b"# c\nkey = hunter2\n",
-            "airflow.cfg (HOME/airflow.cfg:2): there is text before the first [section]",
+            "airflow.cfg (HOME/airflow.cfg:2): the line comes before the first [section]: put a section above it",
         ),
         (
             "bom",
             "\u{feff}[core]\n".as_bytes(),
-            "airflow.cfg (HOME/airflow.cfg:1): the file starts with a byte order mark, which Airflow does not take: save it without",
+            "airflow.cfg (HOME/airflow.cfg:1): the file starts with a byte order mark, which Airflow refuses: save it as UTF-8 without BOM",
         ),
         (
             "section",
             b"[core]\n[core]\n",
-            "airflow.cfg (HOME/airflow.cfg:2): section [core] is there twice",
+            "airflow.cfg (HOME/airflow.cfg:2): this section is defined a second time, after line 1: remove one of them",
         ),
         (
             "option",
             b"[core]\na = hunter2\n\na = x\n",
-            "airflow.cfg (HOME/airflow.cfg:4): option \"a\" is there twice in section [core]",
+            "airflow.cfg (HOME/airflow.cfg:4): this option is defined a second time, after line 2: remove one of them",
         ),
         (
             "bogus",
             b"[core]\na = 1\nhunter2\nhunter2\n",
-            "airflow.cfg (HOME/airflow.cfg:3): this line is no section, no comment and no 'option = value'",
+            "airflow.cfg (HOME/airflow.cfg:3): this line is neither a [section], a comment nor 'option = value'",
         ),
         (
             "nameless",
             b"[core]\n= hunter2\n",
-            "airflow.cfg (HOME/airflow.cfg:2): this line is no section, no comment and no 'option = value'",
+            "airflow.cfg (HOME/airflow.cfg:2): this line is neither a [section], a comment nor 'option = value'",
         ),
         (
             "utf8",
@@ -99,7 +98,7 @@ fn a_broken_file_is_named_with_its_line() {
         (
             "choice",
             b"[logging]\nlogging_level = hunter2\n",
-            "[logging] logging_level (HOME/airflow.cfg:2): must be one of CRITICAL, FATAL, ERROR, WARN, WARNING, INFO, DEBUG: Airflow does not start with another",
+            "[logging] logging_level (HOME/airflow.cfg:2): must be one of CRITICAL, FATAL, ERROR, WARN, WARNING, INFO, DEBUG: with any other value Airflow does not start",
         ),
     ];
     for (test, cfg, expected) in cases {
@@ -115,7 +114,7 @@ fn a_file_that_cannot_be_read_is_an_error_and_one_that_is_not_there_is_none() {
     assert_eq!(
         Settings::load(&env).unwrap_err().to_string(),
         format!(
-            "airflow.cfg ({}/airflow.cfg): the file cannot be read: is a directory",
+            "airflow.cfg ({}/airflow.cfg): the file cannot be read: it is a directory (SET-1)",
             home.display()
         )
     );
@@ -136,7 +135,7 @@ fn a_value_that_cannot_be_read_is_named_with_its_place() {
     let file = file.display();
     assert_eq!(
         settings.get("core", "fernet_key").unwrap_err().to_string(),
-        format!("[core] fernet_key ({file}:2): a '%' in a value must be written '%%'")
+        format!("[core] fernet_key ({file}:2): write a '%' in a value as '%%'")
     );
     assert_eq!(
         settings.multi_team().unwrap_err().to_string(),
@@ -145,15 +144,57 @@ fn a_value_that_cannot_be_read_is_named_with_its_place() {
     assert_eq!(
         settings.sql_alchemy_schema().unwrap_err().to_string(),
         format!(
-            "[database] sql_alchemy_schema ({file}:5): it refers with %(name)s to what is not set \
-             there; a '%' that is part of the value must be written '%%'"
+            "[database] sql_alchemy_schema ({file}:5): it refers with %(name)s to an option that is not \
+             set; write a '%' that is part of the value as '%%'"
         )
     );
     assert_eq!(
         settings.use_cache().unwrap_err().to_string(),
-        "[secrets] use_cache (AIRFLOW__SECRETS__USE_CACHE): the variables in it lead back to \
-         themselves: it can never be expanded"
+        "[secrets] use_cache (AIRFLOW__SECRETS__USE_CACHE): the variables in it refer to \
+         themselves, or it expands to more than 1 MiB: remove the circle, or \
+         shorten them (SET-2)"
     );
+}
+
+#[test]
+fn a_value_that_would_grow_without_end_is_named_with_its_place() {
+    let large = "x".repeat(120_000);
+    let many = "$B".repeat(60_000);
+    // Each option refers to the next one many times.
+    let mut cfg = "[core]\n".to_owned();
+    for option in 0..9 {
+        let reference = format!("%(o{})s", option + 1);
+        let name = if option == 0 {
+            "fernet_key".to_owned()
+        } else {
+            format!("o{option}")
+        };
+        writeln!(cfg, "{name} = {}", reference.repeat(15)).unwrap();
+    }
+    for (end, test) in [("o9 = \n", "nested-nothing"), ("o9 = x\n", "nested-text")] {
+        let cfg = format!("{cfg}{end}");
+        assert!(cfg.len() < 1100, "{}", cfg.len());
+        let env = [
+            ("A", &*many),
+            ("B", &*large),
+            ("AIRFLOW__SECRETS__USE_CACHE", "$A"),
+        ];
+        let settings = load(test, &env, cfg.as_bytes()).unwrap();
+        let file = home(test).join("airflow.cfg");
+        assert_eq!(
+            settings.get("core", "fernet_key").unwrap_err().to_string(),
+            format!(
+                "[core] fernet_key ({}:2): its %(name)s references expand to more than 1 MiB: \
+                 shorten them (SET-18)",
+                file.display()
+            )
+        );
+        assert_eq!(
+            settings.use_cache().unwrap_err().to_string(),
+            "[secrets] use_cache (AIRFLOW__SECRETS__USE_CACHE): the variables in it refer to \
+             themselves, or it expands to more than 1 MiB: remove the circle, or shorten them (SET-2)"
+        );
+    }
 }
 
 #[test]
@@ -167,8 +208,14 @@ fn a_failing_command_is_named_without_its_text_and_its_output() {
             "/nonexistent/hunter2",
             "its command could not be run: entity not found",
         ),
-        ("echo 'hunter2", "a quote in its command is not closed"),
-        ("echo hunter2\\", "its command ends in a lone backslash"),
+        (
+            "echo 'hunter2",
+            "its command has a quote that is not closed",
+        ),
+        (
+            "echo hunter2\\",
+            "its command ends with a backslash that escapes nothing",
+        ),
         ("", "its command is empty"),
     ];
     for (command, expected) in failures {
@@ -193,51 +240,51 @@ fn kwargs_that_are_no_object_are_passed_over_with_a_warning_that_says_why() {
     let cases = [
         (
             key_file,
-            "this is no JSON (line 1, column 25): it looks like a JSON key file pasted between quotes",
+            "it is not valid JSON (line 1, column 25): it looks like a JSON key file pasted between quotes",
         ),
         (
             key_lines,
-            "this is no JSON (line 2, column 0): it looks like a key with its line breaks",
+            "it is not valid JSON (line 2, column 0): it looks like a key with its line breaks",
         ),
         (
             r#"'{"a": "hunter2"}'"#,
-            "this is no JSON (line 1, column 1): the quotes around it are part of the value",
+            "it is not valid JSON (line 1, column 1): the quotes around it are part of the value",
         ),
         (
             r#""{\"a\": \"hunter2\"}""#,
-            "this is a JSON text with an object in it, not an object",
+            "it is a JSON text with an object in it, not an object",
         ),
         (
             r#"{\"a\": \"hunter2\"}"#,
-            "this is no JSON (line 1, column 2): its quotes are escaped with backslashes",
+            "it is not valid JSON (line 1, column 2): its quotes are escaped with backslashes",
         ),
         (
             "{'a': 'hunter2'}",
-            "this is no JSON (line 1, column 2): it looks like a Python dict",
+            "it is not valid JSON (line 1, column 2): it looks like a Python dict",
         ),
         (
             "{a: hunter2}",
-            "this is no JSON (line 1, column 2): it has no double quotes at all",
+            "it is not valid JSON (line 1, column 2): it contains no double quotes",
         ),
         (
             r#"{"hunter2": $NONE}"#,
-            "this is no JSON (line 1, column 13): it refers to a variable that is not set",
+            "it is not valid JSON (line 1, column 13): it refers to a variable that was not replaced by its value",
         ),
         (
             r#"{"a": "hunter2",}"#,
-            "this is no JSON (line 1, column 17): it has a comma before a closing bracket",
+            "it is not valid JSON (line 1, column 17): it contains a comma before a closing bracket",
         ),
         (
             "{\u{201c}a\u{201d}: \"hunter2\"}",
-            "this is no JSON (line 1, column 2): it has typographic quotes",
+            "it is not valid JSON (line 1, column 2): it contains typographic quotes",
         ),
         (
             "hunter2",
-            "this is no JSON (line 1, column 1): it must start with {",
+            "it is not valid JSON (line 1, column 1): it must start with {",
         ),
         (
             r#"["hunter2"]"#,
-            "this is JSON, but a list and not an object",
+            "it is JSON, but a list; it must be an object",
         ),
     ];
     for (kwargs, expected) in cases {
@@ -263,33 +310,40 @@ fn a_class_path_that_is_not_known_is_an_error_that_says_which_are() {
     let registry = Registry::default();
     let error = |path: &str| {
         let error = registry
-            .get(path, "[secrets] backend", "airflow.cfg:2")
+            .check(path, "[secrets] backend", "airflow.cfg:2")
             .err();
         error.unwrap().to_string()
     };
     let unknown = error("my.Backend");
-    assert!(unknown.starts_with("[secrets] backend (airflow.cfg:2): there is no secrets backend \"my.Backend\"; known are airflow.providers.amazon"), "{unknown}");
+    assert!(unknown.starts_with("[secrets] backend (airflow.cfg:2): \"my.Backend\" is not a known secrets backend; known: airflow.providers.amazon"), "{unknown}");
     assert_eq!(
         error("airflow.contrib.secrets.hashicorp_vault.VaultBackend"),
-        "[secrets] backend (airflow.cfg:2): there is no secrets backend \
-         \"airflow.contrib.secrets.hashicorp_vault.VaultBackend\"; do you mean \
+        "[secrets] backend (airflow.cfg:2): \
+         \"airflow.contrib.secrets.hashicorp_vault.VaultBackend\" is not a known secrets backend; do you mean \
          airflow.providers.hashicorp.secrets.vault.VaultBackend?"
     );
     assert_eq!(
         error("airflow.contrib.secrets.gcp_secrets_manager.CloudSecretsManagerBackend"),
-        "[secrets] backend (airflow.cfg:2): there is no secrets backend \
-         \"airflow.contrib.secrets.gcp_secrets_manager.CloudSecretsManagerBackend\"; do you mean \
+        "[secrets] backend (airflow.cfg:2): \
+         \"airflow.contrib.secrets.gcp_secrets_manager.CloudSecretsManagerBackend\" is not a known secrets backend; do you mean \
          airflow.providers.google.cloud.secrets.secret_manager.CloudSecretManagerBackend?"
     );
     assert_eq!(
         error("airflow.providers.yandex.secrets.lockbox.LockboxSecretBackend"),
         "[secrets] backend (airflow.cfg:2): airflow.providers.yandex.secrets.lockbox.LockboxSecretBackend: \
-         it is not in this version of airflow-secrets yet"
+         this version of airflow-secrets does not offer it yet (SET-16)"
     );
-    let pasted = error("{\"password\": \"hunter2\"}");
-    assert!(
-        pasted.contains("this is no class path") && !pasted.contains(SECRET),
-        "{pasted}"
+    for pasted in ["{\"password\": \"hunter2\"}", "hunter2", " a.B"] {
+        assert_eq!(
+            error(pasted),
+            "[secrets] backend (airflow.cfg:2): this is not a class path: write it as \
+             package.module.Class, without quotes or white space around it"
+        );
+    }
+    assert_eq!(
+        error("VaultBackend"),
+        "[secrets] backend (airflow.cfg:2): \"VaultBackend\" is not a known secrets backend; do \
+         you mean airflow.providers.hashicorp.secrets.vault.VaultBackend?"
     );
 }
 
@@ -302,11 +356,11 @@ fn the_backend_cannot_hold_its_own_arguments() {
     let settings = load("own", &env, b"").unwrap();
     assert_eq!(
         settings
-            .custom_backend(Side::Server, &mut Vec::new())
+            .custom_backend(Side::Server)
             .unwrap_err()
             .to_string(),
-        "[secrets] backend_kwargs (AIRFLOW__SECRETS__BACKEND_KWARGS_SECRET): a backend cannot hold \
-         its own arguments: give them another way"
+        "[secrets] backend_kwargs (AIRFLOW__SECRETS__BACKEND_KWARGS_SECRET): a secrets backend \
+         cannot store its own arguments: set them without _SECRET"
     );
 }
 
@@ -322,9 +376,7 @@ fn nothing_that_is_set_shows_in_debug() {
         ("AIRFLOW__CORE__FERNET_KEY", SECRET),
     ];
     let settings = load("debug", &env, b"[core]\nfernet_key = hunter2\n").unwrap();
-    let spec = settings
-        .custom_backend(Side::Server, &mut Vec::new())
-        .unwrap();
+    let spec = settings.custom_backend(Side::Server).unwrap();
     let given = settings.get("core", "fernet_key").unwrap();
     let shown = format!("{settings:?} {spec:?} {given:?}");
     assert!(

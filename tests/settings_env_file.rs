@@ -57,18 +57,21 @@ fn what_is_set_stays_and_a_bare_name_adds_nothing() {
 fn a_malformed_line_is_an_error_with_its_number_and_without_its_text() {
     let process = Environment::default();
     for (text, problem) in [
-        ("A=b\n=hunter2", "there is no name before the '='"),
+        (
+            "A=b\n=hunter2",
+            "the variable's name before the '=' is empty; a line is NAME=VALUE",
+        ),
         (
             "A=b\nA B=hunter2",
-            "there is white space in the variable's name; a line is NAME=VALUE, without 'export' and without blanks around the '='",
+            "the variable's name contains white space; a line is NAME=VALUE, without 'export' and without blanks around the '='",
         ),
         (
             "#\nexport A=hunter2",
-            "there is white space in the variable's name; a line is NAME=VALUE, without 'export' and without blanks around the '='",
+            "the variable's name contains white space; a line is NAME=VALUE, without 'export' and without blanks around the '='",
         ),
         (
             "\nA =hunter2",
-            "there is white space in the variable's name; a line is NAME=VALUE, without 'export' and without blanks around the '='",
+            "the variable's name contains white space; a line is NAME=VALUE, without 'export' and without blanks around the '='",
         ),
     ] {
         let error = process.with_env_file_below("dir/.env", text).unwrap_err();

@@ -16,8 +16,9 @@ use std::{
 };
 
 use airflow_secrets::{
-    ConfigurationError, Environment, Failure, Given, Lookup, Registry, Secret, SecretsBackend,
-    Settings, Side,
+    ConfigurationError, Environment, Failure, Lookup, Secret, SecretsBackend,
+    backend::LookupOptions,
+    settings::{RawSetting, Registry, Settings, Side},
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -34,13 +35,10 @@ impl SecretsBackend for Store {
     fn name(&self) -> &'static str {
         "store"
     }
-    async fn get_conn_value(&self, id: &str, _: Option<&str>) -> Result<Lookup<Secret>, Failure> {
-        Ok(Lookup::missing(id))
-    }
-    async fn get_variable(&self, key: &str, _: Option<&str>) -> Result<Lookup<Secret>, Failure> {
+    async fn get_variable(&self, key: &str, _: &LookupOptions) -> Result<Lookup<Secret>, Failure> {
         Ok(Lookup::missing(key))
     }
-    async fn get_config(&self, key: &str) -> Result<Lookup<Secret>, Failure> {
+    async fn get_config(&self, key: &str, _: &LookupOptions) -> Result<Lookup<Secret>, Failure> {
         match self.0.get(key) {
             None => Ok(Lookup::missing(key)),
             Some(Value::String(value)) => Ok(Lookup::found(Secret::from(value.as_str()), key)),
@@ -65,7 +63,7 @@ impl Started {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str().unwrap().replace(HOME, home)));
         let settings = Settings::load(&env.collect())?;
-        let server = settings.custom_backend(Side::Server, &mut Vec::new())?;
+        let server = settings.custom_backend(Side::Server)?;
         if let Some(spec) = &server {
             is_known(&spec.class_path, spec.setting, &spec.origin)?;
         }
@@ -113,8 +111,7 @@ impl Started {
     }
 
     fn custom_backend(&self) -> Result<Value, ConfigurationError> {
-        let mut warnings = Vec::new();
-        let Some(mut spec) = self.settings.custom_backend(self.side, &mut warnings)? else {
+        let Some(mut spec) = self.settings.custom_backend(self.side)? else {
             return Ok(json!({"class_path": null}));
         };
         is_known(&spec.class_path, spec.setting, &spec.origin)?;
@@ -122,20 +119,21 @@ impl Started {
         let mut kwargs = serde_json::Map::new();
         for name in names {
             let kwarg = spec.kwargs.take(&name).unwrap();
-            kwargs.insert(name, kwarg.value().clone());
+            kwargs.insert(name, kwarg.value);
         }
         Ok(json!({
             "class_path": spec.class_path,
             "kwargs": kwargs,
-            "warned": !warnings.is_empty(),
+            "warned": !spec.warnings.is_empty(),
         }))
     }
 }
 
 /// An error for a path that names no class; whether this build has the backend does not matter.
 fn is_known(class_path: &str, setting: &str, origin: &str) -> Result<(), ConfigurationError> {
-    match Registry::default().get(class_path, setting, origin) {
-        Err(error) if !error.message().contains("it is not in this") => Err(error),
+    match Registry::default().check(class_path, setting, origin) {
+        Err(error) if error.message().contains("is not a known secrets backend") => Err(error),
+        Err(error) if error.message().contains("not a class path") => Err(error),
         _ => Ok(()),
     }
 }
@@ -204,11 +202,12 @@ fn a_value_that_a_backend_holds_is_said_to_be_there() {
         ("AIRFLOW__CORE__FERNET_KEY_SECRET", "fernet"),
     ]);
     let settings = Settings::load(&environment).unwrap();
-    assert_eq!(
-        settings.get("core", "fernet_key").unwrap(),
-        Some(Given::InBackend {
-            config_key: "fernet".to_owned(),
-            origin: "AIRFLOW__CORE__FERNET_KEY_SECRET".to_owned(),
-        })
-    );
+    let Some(RawSetting::InBackend {
+        config_key, origin, ..
+    }) = settings.get("core", "fernet_key").unwrap()
+    else {
+        panic!("no backend is named")
+    };
+    assert_eq!(config_key, "fernet");
+    assert_eq!(origin, "AIRFLOW__CORE__FERNET_KEY_SECRET");
 }

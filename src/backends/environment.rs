@@ -1,12 +1,12 @@
 //! Connections and variables from environment variables.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 
 use crate::{
-    BackendSetup, ConfigurationError, Environment, Failure, Lookup, Secret, SecretsBackend,
-    SkipReason,
+    ConfigurationError, Environment, Failure, Lookup, Secret, SecretsBackend,
+    backend::{CheckOutcome, LookupOptions, SkipReason},
+    backends::registry::BackendSetup,
+    python::text::push_upper,
 };
 
 const CONNECTION_PREFIX: &str = "AIRFLOW_CONN_";
@@ -24,17 +24,19 @@ const TEAM_SEPARATOR: &str = "___";
 /// `AIRFLOW_VAR_…` is found and empty.
 ///
 /// A value that is not UTF-8 is a [`Failure`] of kind
-/// [`InvalidValue`](crate::FailureKind::InvalidValue).
+/// [`InvalidValue`](crate::backend::FailureKind::InvalidValue).
 ///
 /// ```
-/// use airflow_secrets::{Environment, Lookup, SecretsBackend, backends::EnvironmentVariablesBackend};
+/// use airflow_secrets::{
+///     Environment, Lookup, SecretsBackend, backend::LookupOptions, backends::environment::EnvironmentVariablesBackend,
+/// };
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), airflow_secrets::Failure> {
 /// let env = Environment::from_iter([("AIRFLOW_VAR_COLOUR", "blue")]);
 /// let backend = EnvironmentVariablesBackend::new(env, false);
 /// assert_eq!(
-///     backend.get_variable("colour", None).await?,
+///     backend.get_variable("colour", &LookupOptions::new()).await?,
 ///     Lookup::found("blue".into(), "AIRFLOW_VAR_COLOUR"),
 /// );
 /// # Ok(())
@@ -63,20 +65,9 @@ impl EnvironmentVariablesBackend {
     ///
     /// # Errors
     /// When there is an argument.
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "the signature of every backend's factory"
-    )]
-    pub fn from_setup(
-        setup: BackendSetup<'_>,
-    ) -> Result<Arc<dyn SecretsBackend>, ConfigurationError> {
-        match setup.kwargs.unknown(&[]).next() {
-            Some(unknown) => Err(unknown),
-            None => Ok(Arc::new(Self::new(
-                setup.environment.clone(),
-                setup.multi_team,
-            ))),
-        }
+    pub fn from_setup(setup: BackendSetup<'_>) -> Result<Self, ConfigurationError> {
+        setup.kwargs.deny_unknown()?;
+        Ok(Self::new(setup.environment.clone(), setup.multi_team))
     }
 
     fn look_up(
@@ -87,7 +78,7 @@ impl EnvironmentVariablesBackend {
     ) -> Result<Lookup<Secret>, Failure> {
         if self.multi_team && id.contains(TEAM_SEPARATOR) {
             return Ok(Lookup::skipped(SkipReason::Team(
-                "an id with ___ could spell out a team's variable".into(),
+                "an id that contains ___ could name another team's variable".into(),
             )));
         }
         if let Some(team) = team.filter(|team| !team.is_empty()) {
@@ -128,17 +119,6 @@ fn variable_name(prefix: &str, team: Option<&str>, id: &str) -> String {
     name
 }
 
-/// Appends `text` in upper case, as Python's `str.upper`: `ß` becomes `SS`.
-fn push_upper(name: &mut String, text: &str) {
-    for character in text.chars() {
-        if character.is_ascii() {
-            name.push(character.to_ascii_uppercase());
-        } else {
-            name.extend(character.to_uppercase());
-        }
-    }
-}
-
 #[async_trait]
 impl SecretsBackend for EnvironmentVariablesBackend {
     fn name(&self) -> &str {
@@ -148,12 +128,21 @@ impl SecretsBackend for EnvironmentVariablesBackend {
     async fn get_conn_value(
         &self,
         conn_id: &str,
-        team: Option<&str>,
+        options: &LookupOptions,
     ) -> Result<Lookup<Secret>, Failure> {
-        self.look_up(CONNECTION_PREFIX, conn_id, team)
+        self.look_up(CONNECTION_PREFIX, conn_id, options.team())
     }
 
-    async fn get_variable(&self, key: &str, team: Option<&str>) -> Result<Lookup<Secret>, Failure> {
-        self.look_up(VARIABLE_PREFIX, key, team)
+    async fn get_variable(
+        &self,
+        key: &str,
+        options: &LookupOptions,
+    ) -> Result<Lookup<Secret>, Failure> {
+        self.look_up(VARIABLE_PREFIX, key, options.team())
+    }
+
+    async fn check(&self, _: &LookupOptions) -> Result<CheckOutcome, Failure> {
+        let names = format!("{CONNECTION_PREFIX}…, {VARIABLE_PREFIX}…");
+        Ok(CheckOutcome::reachable(names))
     }
 }

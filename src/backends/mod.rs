@@ -1,43 +1,61 @@
 //! One room per source of secrets.
 
-#[cfg(any(feature = "aws-secrets-manager", feature = "aws-parameter-store"))]
+#[cfg(feature = "_aws")]
 pub mod aws;
 #[cfg(feature = "azure")]
 pub mod azure;
-mod environment;
+#[cfg(feature = "_http")]
+mod bounds;
+pub mod breaker;
+#[cfg(feature = "_network")]
+mod causes;
+mod class_paths;
+#[cfg(feature = "_network")]
+mod deadline;
+pub mod environment;
 #[cfg(feature = "gcp")]
 pub mod gcp;
-#[cfg(any(
-    feature = "vault",
-    feature = "_aws",
-    feature = "gcp",
-    feature = "azure"
-))]
-mod given;
+#[cfg(feature = "_google")]
+mod google;
 #[cfg(feature = "_http")]
 mod http_client;
-mod local_filesystem;
-mod memory;
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-mod metastore;
-#[cfg(any(feature = "vault", feature = "gcp"))]
+#[cfg(any(feature = "vault", feature = "_aws", feature = "azure"))]
+mod http_kwargs;
+#[cfg(feature = "_network")]
+mod http_options;
+#[cfg(feature = "_network")]
+mod keeper;
+pub mod local_filesystem;
+#[cfg(any(feature = "_http", feature = "_metastore-server"))]
+mod long_answers;
+pub mod memory;
+#[cfg(feature = "_metastore")]
+pub mod metastore;
+#[cfg(any(feature = "_aws", feature = "azure", feature = "gcp"))]
+mod program;
+#[cfg(feature = "_https")]
+mod proxies;
+pub(crate) mod registry;
+#[cfg(feature = "_network")]
 mod retry;
-#[cfg(any(feature = "vault", feature = "_http"))]
-mod roots;
-#[cfg(any(
-    feature = "vault",
-    feature = "_aws",
-    feature = "gcp",
-    feature = "azure"
-))]
+#[cfg(feature = "_tokio")]
+mod runtime;
+#[cfg(feature = "_sigv4")]
+mod sigv4;
+#[cfg(feature = "_network")]
 mod slots;
+#[cfg(feature = "_network")]
+mod subscriber;
+#[cfg(feature = "_tls")]
+mod tls;
 #[cfg(feature = "vault")]
 pub mod vault;
-#[cfg(any(feature = "_http", feature = "_metastore-server"))]
-mod verifier;
 
-pub use environment::EnvironmentVariablesBackend;
-pub use local_filesystem::{LocalFilesystemBackend, LocalFilesystemBuilder};
-pub use memory::MemoryBackend;
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-pub use metastore::{MetastoreBackend, MetastoreBuilder};
+/// Whether a timer can be set here.
+#[cfg(feature = "_tokio")]
+pub(crate) fn runtime_has_timers() -> bool {
+    runtime::check().is_ok()
+}
+
+#[cfg(feature = "_network")]
+pub use self::{http_options::HttpOptions, retry::RetryOptions};

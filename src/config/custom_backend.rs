@@ -4,12 +4,13 @@ use serde_json::{Map, Value};
 
 use super::{
     Kwargs, Warning, kwargs_text,
-    settings::{Given, Setting, Settings, Unreadable},
+    settings::{RawSetting, Settings, Unreadable},
 };
 use crate::ConfigurationError;
 
 /// Which of Airflow's processes the settings are read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Side {
     /// The scheduler and the API server, all of Airflow 2: `[secrets]`.
     #[default]
@@ -20,6 +21,7 @@ pub enum Side {
 
 /// The custom secrets backend that settings name.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct BackendSpec {
     /// The path of its class in Airflow.
     pub class_path: String,
@@ -29,6 +31,8 @@ pub struct BackendSpec {
     pub origin: String,
     /// Its keyword arguments.
     pub kwargs: Kwargs,
+    /// The problems in the keyword arguments, which are ignored as in Airflow.
+    pub warnings: Vec<Warning>,
 }
 
 /// A section with the settings of a custom backend.
@@ -60,32 +64,29 @@ const WORKERS: Keys = Keys {
 };
 
 impl Settings {
-    /// The custom secrets backend for `side`, if settings name one; what is wrong with its keyword
-    /// arguments and passed over, as Airflow does, goes into `warnings`.
+    /// The custom secrets backend for `side`, if settings name one.
     ///
-    /// A worker takes `[workers] secrets_backend` with `secrets_backend_kwargs`; where that names
-    /// no backend it takes `[secrets] backend` with `backend_kwargs`, and never one section's
+    /// A worker uses `[workers] secrets_backend` with `secrets_backend_kwargs`; where that names
+    /// no backend it uses `[secrets] backend` with `backend_kwargs`, and never one section's
     /// backend with the other's arguments.
     ///
     /// # Errors
     /// When one of these settings cannot be read.
-    pub fn custom_backend(
-        &self,
-        side: Side,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<Option<BackendSpec>, ConfigurationError> {
+    pub fn custom_backend(&self, side: Side) -> Result<Option<BackendSpec>, ConfigurationError> {
         let sections: &[Keys] = match side {
             Side::Server => &[SECRETS],
             Side::Worker => &[WORKERS, SECRETS],
         };
         for keys in sections {
             let named = self.plain(keys.section, keys.backend)?;
-            if let Some(Setting { value, origin }) = named.filter(|named| !named.value.is_empty()) {
+            if let Some(named) = named.filter(|named| !named.value.is_empty()) {
+                let mut warnings = Vec::new();
                 return Ok(Some(BackendSpec {
-                    class_path: value.expose().to_owned(),
+                    class_path: named.value.expose().to_owned(),
                     setting: keys.setting,
-                    origin,
-                    kwargs: self.kwargs(keys, warnings)?,
+                    origin: named.origin().to_owned(),
+                    kwargs: self.kwargs(keys, &mut warnings)?,
+                    warnings,
                 }));
             }
         }
@@ -100,11 +101,13 @@ impl Settings {
     ) -> Result<Kwargs, ConfigurationError> {
         let (origin, values) = match self.first(keys.section, keys.kwargs) {
             Ok(None) => (String::new(), Ok(Map::new())),
-            Ok(Some(Given::Value(Setting { value, origin }))) => {
-                (origin, kwargs_text::parse(value.expose()))
-            }
-            Ok(Some(Given::InBackend { origin, .. })) => {
-                let problem = "a backend cannot hold its own arguments: give them another way";
+            Ok(Some(RawSetting::Value(json))) => (
+                json.origin().to_owned(),
+                kwargs_text::parse(json.value.expose()),
+            ),
+            Ok(Some(RawSetting::InBackend { origin, .. })) => {
+                let problem =
+                    "a secrets backend cannot store its own arguments: set them without _SECRET";
                 if keys.section == SECRETS.section {
                     return Err(ConfigurationError::new(
                         keys.kwargs_setting,
@@ -112,7 +115,7 @@ impl Settings {
                         problem,
                     ));
                 }
-                (origin, Err(problem.to_owned()))
+                (origin, Err(format!("{problem} (SET-8)")))
             }
             Err(Unreadable::CommandFailed(error)) => {
                 (error.origin().to_owned(), Err(error.message().to_owned()))
@@ -129,7 +132,7 @@ impl Settings {
         Ok(kwargs)
     }
 
-    /// The arguments that have a variable each: texts as they are, never expanded.
+    /// The arguments that are set by a variable each: texts as they are, never expanded.
     fn add_single_kwargs(&self, keys: &Keys, kwargs: &mut Kwargs) {
         let variables = self.environment().iter();
         let mut single: Vec<_> = variables

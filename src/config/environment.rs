@@ -1,6 +1,7 @@
 //! The environment as a value: read from the process once, injected, never read elsewhere.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     ffi::OsString,
     fmt,
@@ -9,7 +10,12 @@ use std::{
 
 use crate::{ConfigurationError, Secret};
 
+/// The variable that gives the user's home folder, as Python reads it.
+pub(crate) const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
 /// A snapshot of environment variables. Cheap to clone. `Debug` prints names, never values.
+///
+/// On Windows, upper and lower case make no difference in a name.
 ///
 /// ```
 /// use airflow_secrets::Environment;
@@ -38,6 +44,7 @@ impl Environment {
             let Ok(name) = name.into_string() else {
                 continue;
             };
+            let name = known_as(&name).into_owned();
             match value.into_string() {
                 Ok(value) => unicode.insert(name, Secret::from(value)).is_some(),
                 Err(_) => not_unicode.insert(name),
@@ -49,13 +56,15 @@ impl Environment {
         }
     }
 
-    /// This environment with the variables of a `.env` file below it: what is set here already
-    /// stays as it is. `file` names the file in errors, `text` is what it holds.
+    /// This environment, with the variables of a `.env` file added that are not set here. `file` names
+    /// the file in errors, `text` is its content.
     ///
-    /// The text is read as container tools read it (`docker run --env-file`): a variable a line,
-    /// `NAME=VALUE`, the value as it stands up to the line's end, quotes and `$` included; blank
-    /// lines and lines that start with `#` are passed over; of two lines with one name the last
-    /// counts; a name without `=` passes on what is set here, which changes nothing.
+    /// The text is read as `docker run --env-file` reads it:
+    ///
+    /// - One variable a line, `NAME=VALUE`. The value is all that follows, quotes and `$` included.
+    /// - Blank lines and lines that start with `#` are ignored.
+    /// - Of two lines with the same name, the last one counts.
+    /// - A name without `=` is ignored.
     ///
     /// ```
     /// use airflow_secrets::Environment;
@@ -69,7 +78,7 @@ impl Environment {
     /// ```
     ///
     /// # Errors
-    /// When a line has no name, or white space in its name; with its number.
+    /// When a line has no name, or white space in its name. The error gives the line's number.
     pub fn with_env_file_below(&self, file: &str, text: &str) -> Result<Self, ConfigurationError> {
         let mut below = HashMap::new();
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -83,13 +92,13 @@ impl Environment {
                 None => (line, None),
             };
             let problem = if name.is_empty() {
-                "there is no name before the '='"
+                "the variable's name before the '=' is empty; a line is NAME=VALUE"
             } else if name.contains(char::is_whitespace) {
-                "there is white space in the variable's name; a line is NAME=VALUE, without \
+                "the variable's name contains white space; a line is NAME=VALUE, without \
                  'export' and without blanks around the '='"
             } else {
                 if let Some(value) = value {
-                    below.insert(name.to_owned(), Secret::from(value));
+                    below.insert(known_as(name).into_owned(), Secret::from(value));
                 }
                 continue;
             };
@@ -111,10 +120,12 @@ impl Environment {
     /// The value of `name`; an empty one is `Some("")`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(Secret::expose)
+        self.variables
+            .get(known_as(name).as_ref())
+            .map(Secret::expose)
     }
 
-    /// The value of `name`, where an empty one is none, as many clients have it.
+    /// The value of `name`; an empty one is treated as not set, as in many clients.
     #[must_use]
     pub fn non_empty(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
@@ -123,7 +134,7 @@ impl Environment {
     /// Whether `name` is set to something that is not UTF-8, which [`get`](Self::get) cannot give.
     #[must_use]
     pub fn is_not_unicode(&self, name: &str) -> bool {
-        self.not_unicode.contains(name)
+        self.not_unicode.contains(known_as(name).as_ref())
     }
 
     /// Every name and value, in no order.
@@ -140,7 +151,10 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
             variables: Arc::new(
                 variables
                     .into_iter()
-                    .map(|(name, value)| (name.into(), Secret::from(value.into())))
+                    .map(|(name, value)| {
+                        let name = known_as(&name.into()).into_owned();
+                        (name, Secret::from(value.into()))
+                    })
                     .collect(),
             ),
             not_unicode: Arc::default(),
@@ -151,5 +165,14 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+/// A name as it is kept: in upper case on Windows, where case makes no difference.
+fn known_as(name: &str) -> Cow<'_, str> {
+    if cfg!(windows) {
+        name.to_uppercase().into()
+    } else {
+        name.into()
     }
 }

@@ -4,11 +4,11 @@
 pub(super) struct Described {
     section: &'static str,
     key: &'static str,
-    /// Whether `_CMD` and `_SECRET` are taken.
+    /// Whether `_CMD` and `_SECRET` are read.
     pub(super) is_sensitive: bool,
-    /// The value when nothing names one; `{AIRFLOW_HOME}` in it stands for that folder.
+    /// The value when nothing names one; `{AIRFLOW_HOME}` in it is replaced by that folder.
     pub(super) default: Option<&'static str>,
-    /// The section and key it had before, still read.
+    /// Its former section and key, which are still read.
     pub(super) formerly: Option<(&'static str, &'static str)>,
 }
 
@@ -29,9 +29,9 @@ const fn sensitive(section: &'static str, key: &'static str, default: &'static s
     }
 }
 
-/// As `config.yml` of Airflow 3.3.2 has them. The Fernet key's default is made up by Airflow when
-/// it first writes `airflow.cfg`; until then it is empty.
-const DESCRIBED: [Described; 13] = [
+/// As `config.yml` of Airflow 3.3.2 lists them. Airflow generates the Fernet key's default when
+/// it first writes `airflow.cfg`; until then the default is empty.
+const DESCRIBED: [Described; 14] = [
     plain("core", "multi_team", "False"),
     plain("core", "unit_test_mode", "False"),
     sensitive("core", "fernet_key", ""),
@@ -52,6 +52,10 @@ const DESCRIBED: [Described; 13] = [
         ..plain("api", "grid_view_sorting_order", "topological")
     },
     plain("database", "sql_alchemy_schema", ""),
+    Described {
+        default: None,
+        ..sensitive("database", "sql_alchemy_engine_args", "")
+    },
     plain("secrets", "backend", ""),
     sensitive("secrets", "backend_kwargs", ""),
     plain("secrets", "use_cache", "False"),

@@ -1,35 +1,39 @@
 //! [`Settings`]: one lookup over environment and `airflow.cfg`, with Airflow's precedence.
 
-use std::{fmt, fs, io, path::Path, path::PathBuf, sync::Arc};
+use std::{fmt, io, path::Path, path::PathBuf, sync::Arc};
 
 use super::{
-    airflow_cfg::AirflowCfg,
-    command,
+    Setting, Warning, command,
     expand::expand,
     options::{Described, described},
     start_checks, typed,
 };
-use crate::{ConfigurationError, Environment, Lookup, Secret, SecretsBackend};
+use crate::{
+    ConfigurationError, Environment, Lookup, Secret, SecretsBackend,
+    backend::LookupOptions,
+    background, files,
+    python::config_parser::{ConfigParser, OptionNames},
+};
 
 /// Airflow's settings, from the environment and `airflow.cfg`. Cheap to clone. `Debug` shows no
 /// value.
 ///
-/// A setting is looked for in these places, the first that has it wins; `_CMD` and `_SECRET` only
+/// A setting is looked for in these places, and the first that sets it wins; `_CMD` and `_SECRET` only
 /// for the settings that Airflow marks as sensitive:
 ///
 /// | | place | `$VAR` and `~` expanded | an empty value |
 /// |---|---|---|---|
 /// | 1 | variable `AIRFLOW__SECTION__KEY` | yes | counts |
-/// | 2 | what the command in `AIRFLOW__SECTION__KEY_CMD` prints | no | counts |
-/// | 3 | what the custom backend has under the name in `AIRFLOW__SECTION__KEY_SECRET` | no | counts |
+/// | 2 | what the command in `AIRFLOW__SECTION__KEY_CMD` prints, within 30 s and 1 MiB | no | counts |
+/// | 3 | what the custom backend holds under the name in `AIRFLOW__SECTION__KEY_SECRET` | no | counts |
 /// | 4–6 | 1 to 3 under the setting's former name | | |
 /// | 7, 8 | `key` in the file, then under its former name | yes | counts |
-/// | 9, 10 | what the command in `key_cmd` in the file prints, then under its former name | no | passed over |
-/// | 11, 12 | what the custom backend has under the name in `key_secret` in the file, then under its former name | no | passed over |
+/// | 9, 10 | what the command in `key_cmd` in the file prints, then under its former name | no | ignored |
+/// | 11, 12 | what the custom backend holds under the name in `key_secret` in the file, then under its former name | no | ignored |
 /// | 13 | Airflow's default | yes | counts |
 ///
 /// ```
-/// use airflow_secrets::{Environment, Settings};
+/// use airflow_secrets::{Environment, settings::Settings};
 ///
 /// let environment = Environment::from_iter([
 ///     ("AIRFLOW_HOME", "/nowhere"),
@@ -51,27 +55,20 @@ struct Inner {
 
 struct ConfigFile {
     path: PathBuf,
-    content: AirflowCfg,
+    content: ConfigParser,
 }
 
-/// The origin of a value that nobody set.
+/// The origin of a value that is not set anywhere.
 pub(crate) const DEFAULT_ORIGIN: &str = "Airflow's default";
 
-/// A setting's value and where it came from.
+/// The state of one setting before the backend is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    /// The value; an empty one is a value.
-    pub value: Secret,
-    /// A variable's name, or a file and line.
-    pub origin: String,
-}
-
-/// What a place says about a setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Given {
+#[non_exhaustive]
+pub enum RawSetting {
     /// Its value.
     Value(Setting),
-    /// That the custom secrets backend holds it, as configuration entry `config_key`.
+    /// The custom secrets backend stores it, as configuration entry `config_key`.
+    #[non_exhaustive]
     InBackend {
         /// What to ask the backend for.
         config_key: String,
@@ -80,16 +77,16 @@ pub enum Given {
     },
 }
 
-/// Why what a place has cannot be read.
+/// Why the value in a place cannot be read.
 pub(super) enum Unreadable {
-    /// Its command failed, in the way that Airflow itself reports: some of its callers go on.
+    /// Its command failed in a way that Airflow reports by itself, so that some callers go on.
     CommandFailed(ConfigurationError),
     /// Anything else: Airflow stops.
     Invalid(ConfigurationError),
 }
 
 /// One place where a setting may be.
-enum Place {
+enum SettingPlace {
     Variable(String),
     VariableCommand(String),
     VariableSecret(String),
@@ -102,11 +99,11 @@ enum Place {
 impl Settings {
     /// Reads the settings that a process with this environment has: `airflow.cfg` is the file that
     /// `AIRFLOW_CONFIG` names, else the one in the folder that `AIRFLOW_HOME` names, else in
-    /// `~/airflow`. No file is fine; none is ever written.
+    /// `~/airflow`. The file may be absent; it is never written.
     ///
     /// # Errors
-    /// When the file cannot be read or is no `airflow.cfg`, or where Airflow would refuse to start:
-    /// one of its settings is none of the choices it has.
+    /// When the file cannot be read or is not valid, or where Airflow would refuse to start:
+    /// a setting is not one of its choices.
     pub fn load(environment: &Environment) -> Result<Self, ConfigurationError> {
         let path_from = |name: &str, default: &str| {
             expand(environment.get(name).unwrap_or(default), environment)
@@ -140,6 +137,13 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The settings that Airflow would not start with and that no lookup needs, such as an empty
+    /// `[logging] logging_level`.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        start_checks::warnings(self)
+    }
+
     /// The environment these settings were read from.
     #[must_use]
     pub fn environment(&self) -> &Environment {
@@ -158,31 +162,41 @@ impl Settings {
         self.0.file.as_ref().map(|file| file.path.as_path())
     }
 
-    /// What the first place that has `[section] key` says. Runs its command, asks no backend:
+    /// The state of `[section] key` in the first place that sets it. Runs its command, asks no backend:
     /// that is [`resolve`](Self::resolve)'s.
     ///
     /// # Errors
-    /// When that place has something that cannot be read, or its command fails.
-    pub fn get(&self, section: &str, key: &str) -> Result<Option<Given>, ConfigurationError> {
+    /// When the value there cannot be read, or its command fails.
+    pub fn get(&self, section: &str, key: &str) -> Result<Option<RawSetting>, ConfigurationError> {
         Ok(self.first(section, key)?)
     }
 
-    /// [`get`](Self::get), for those who pass over a failing command.
-    pub(super) fn first(&self, section: &str, key: &str) -> Result<Option<Given>, Unreadable> {
-        let setting = Name::new(section, key);
-        for place in setting.places() {
-            if let Some(given) = self.look(&place, &setting)? {
-                return Ok(Some(given));
+    /// [`get`](Self::get), for callers that ignore a failing command.
+    pub(super) fn first(&self, section: &str, key: &str) -> Result<Option<RawSetting>, Unreadable> {
+        let setting = SettingName::new(section, key);
+        let found = self.next(&setting, &mut setting.places().into_iter())?;
+        Ok(found.map(|(_, given)| given))
+    }
+
+    /// The first of `places` that sets it, and what it gives.
+    fn next(
+        &self,
+        setting: &SettingName,
+        places: &mut impl Iterator<Item = SettingPlace>,
+    ) -> Result<Option<(SettingPlace, RawSetting)>, Unreadable> {
+        for place in places {
+            if let Some(given) = self.look(&place, setting)? {
+                return Ok(Some((place, given)));
             }
         }
         Ok(None)
     }
 
     /// The value of `[section] key`; `backend` is the custom secrets backend, which is asked for a
-    /// value where a `_SECRET` says so, and passed over there when there is none.
+    /// value where a `_SECRET` names it; without a backend the `_SECRET` is ignored.
     ///
     /// # Errors
-    /// When the first place that has it has something that cannot be read, its command fails, or
+    /// When the value in the first place that sets it cannot be read, its command fails, or
     /// the backend does.
     pub async fn resolve(
         &self,
@@ -190,29 +204,41 @@ impl Settings {
         key: &str,
         backend: Option<&dyn SecretsBackend>,
     ) -> Result<Option<Setting>, ConfigurationError> {
-        let setting = Name::new(section, key);
-        for place in setting.places() {
-            let (config_key, origin) = match self.look(&place, &setting)? {
-                None => continue,
-                Some(Given::Value(value)) => return Ok(Some(value)),
-                Some(Given::InBackend { config_key, origin }) => (config_key, origin),
+        let setting = SettingName::new(section, key);
+        let mut places = setting.places().into_iter();
+        loop {
+            let (settings, name) = (self.clone(), setting.clone());
+            // A command may take its time.
+            let looked = background::run(move || {
+                let found = settings.next(&name, &mut places);
+                (places, found)
+            });
+            let (rest, found) = looked
+                .await
+                .map_err(|error| setting.error("the environment", error.to_string()))?;
+            places = rest;
+            let (place, config_key, origin) = match found? {
+                None => return Ok(None),
+                Some((_, RawSetting::Value(value))) => return Ok(Some(value)),
+                Some((place, RawSetting::InBackend { config_key, origin })) => {
+                    (place, config_key, origin)
+                }
             };
             let Some(backend) = backend else { continue };
-            match backend.get_config(&config_key).await {
+            match backend.get_config(&config_key, &LookupOptions::new()).await {
                 Ok(Lookup::Found { value, .. }) if !value.is_empty() || place.takes_empty() => {
-                    return Ok(Some(Setting { value, origin }));
+                    return Ok(Some(setting.setting(value, origin)));
                 }
                 Ok(_) => {}
                 Err(failure) => {
                     let message = format!(
-                        "the secrets backend {} could not give it: {failure}",
+                        "the secrets backend {} could not look it up: {failure}",
                         backend.name()
                     );
                     return Err(setting.error(origin, message));
                 }
             }
         }
-        Ok(None)
     }
 
     /// The value of a setting that no backend can hold.
@@ -222,12 +248,12 @@ impl Settings {
         key: &str,
     ) -> Result<Option<Setting>, ConfigurationError> {
         match self.get(section, key)? {
-            Some(Given::Value(setting)) => Ok(Some(setting)),
-            Some(Given::InBackend { origin, .. }) => Err(Name::new(section, key).error(
-                origin,
-                "this is a setting of the secrets backend itself, which cannot hold it: \
-                 remove the _SECRET",
-            )),
+            Some(RawSetting::Value(setting)) => Ok(Some(setting)),
+            Some(RawSetting::InBackend { origin, .. }) => Err(SettingName::new(section, key)
+                .error(
+                    origin,
+                    "a secrets backend cannot store its own settings: set it without _SECRET",
+                )),
             None => Ok(None),
         }
     }
@@ -236,37 +262,42 @@ impl Settings {
         typed::boolean(self, "core", "unit_test_mode")
     }
 
-    /// What `place` says.
-    fn look(&self, place: &Place, setting: &Name) -> Result<Option<Given>, Unreadable> {
+    /// The state of the setting in `place`.
+    fn look(
+        &self,
+        place: &SettingPlace,
+        setting: &SettingName,
+    ) -> Result<Option<RawSetting>, Unreadable> {
         let found = match place {
-            Place::Variable(name) | Place::VariableCommand(name) | Place::VariableSecret(name) => {
-                self.variable(name, setting)?
-            }
-            Place::File(section, key)
-            | Place::FileCommand(section, key)
-            | Place::FileSecret(section, key) => self.in_file(section, key, setting)?,
-            Place::Default(text) => Some(Setting {
-                value: text.replace("{AIRFLOW_HOME}", &self.0.airflow_home).into(),
-                origin: DEFAULT_ORIGIN.to_owned(),
-            }),
+            SettingPlace::Variable(name)
+            | SettingPlace::VariableCommand(name)
+            | SettingPlace::VariableSecret(name) => self.variable(name, setting)?,
+            SettingPlace::File(section, key)
+            | SettingPlace::FileCommand(section, key)
+            | SettingPlace::FileSecret(section, key) => self.in_file(section, key, setting)?,
+            SettingPlace::Default(text) => Some((
+                text.replace("{AIRFLOW_HOME}", &self.0.airflow_home).into(),
+                DEFAULT_ORIGIN.to_owned(),
+            )),
         };
-        let Some(Setting { value, origin }) = found else {
+        let Some((text, origin)) = found else {
             return Ok(None);
         };
-        let text = value.expose();
+        let text = text.expose();
         let value = match place {
-            Place::VariableSecret(_) | Place::FileSecret(..) => {
+            SettingPlace::VariableSecret(_) | SettingPlace::FileSecret(..) => {
                 let config_key = text.to_owned();
-                return Ok(Some(Given::InBackend { config_key, origin }));
+                return Ok(Some(RawSetting::InBackend { config_key, origin }));
             }
-            Place::Variable(_) | Place::File(..) | Place::Default(_) => {
+            SettingPlace::Variable(_) | SettingPlace::File(..) | SettingPlace::Default(_) => {
                 let expanded = expand(text, self.environment());
                 Secret::from(expanded.map_err(|problem| setting.error(&origin, problem))?)
             }
-            Place::VariableCommand(_) | Place::FileCommand(..) => {
+            SettingPlace::VariableCommand(_) | SettingPlace::FileCommand(..) => {
                 command::output_of(text, self.environment()).map_err(|failure| {
                     // From the file, Airflow reports every failure in the same way.
-                    let is_reported = failure.has_run || matches!(place, Place::FileCommand(..));
+                    let is_reported =
+                        failure.has_run || matches!(place, SettingPlace::FileCommand(..));
                     let error = setting.error(&origin, failure.message);
                     if is_reported {
                         Unreadable::CommandFailed(error)
@@ -279,35 +310,42 @@ impl Settings {
         if value.is_empty() && !place.takes_empty() {
             return Ok(None);
         }
-        Ok(Some(Given::Value(Setting { value, origin })))
+        Ok(Some(RawSetting::Value(setting.setting(value, origin))))
     }
 
-    fn variable(&self, name: &str, setting: &Name) -> Result<Option<Setting>, ConfigurationError> {
+    /// The text in variable `name`, and its origin.
+    fn variable(
+        &self,
+        name: &str,
+        setting: &SettingName,
+    ) -> Result<Option<(Secret, String)>, ConfigurationError> {
         if self.0.environment.is_not_unicode(name) {
-            return Err(setting.error(name, "the variable's value is not UTF-8"));
+            return Err(setting.error(
+                name,
+                "the variable's value is not UTF-8: set it again as UTF-8 (SET-10)",
+            ));
         }
-        Ok(self.0.environment.get(name).map(|value| Setting {
-            value: Secret::from(value),
-            origin: name.to_owned(),
-        }))
+        Ok(self
+            .0
+            .environment
+            .get(name)
+            .map(|value| (Secret::from(value), name.to_owned())))
     }
 
+    /// The text of `[section] key` in the file, and its origin.
     fn in_file(
         &self,
         section: &str,
         key: &str,
-        setting: &Name,
-    ) -> Result<Option<Setting>, ConfigurationError> {
+        setting: &SettingName,
+    ) -> Result<Option<(Secret, String)>, ConfigurationError> {
         let Some(file) = &self.0.file else {
             return Ok(None);
         };
-        match file.content.get(section, key) {
+        match file.content.interpolated(section, key) {
             None => Ok(None),
-            Some(Ok(given)) => Ok(Some(Setting {
-                value: given.value,
-                origin: file.origin(given.line),
-            })),
-            Some(Err(broken)) => Err(setting.error(file.origin(broken.line), broken.message)),
+            Some(Ok(value)) => Ok(Some((value.text, file.origin(value.line)))),
+            Some(Err(error)) => Err(setting.error(file.origin(error.line), error.message)),
         }
     }
 }
@@ -341,29 +379,28 @@ impl ConfigFile {
         let error = |origin: String, message: String| {
             Err(ConfigurationError::new("airflow.cfg", origin, message))
         };
-        let bytes = match fs::read(&path) {
+        let bytes = match files::read(&path) {
             Ok(bytes) => bytes,
             Err(problem) if is_absent(&problem) => return Ok(None),
             Err(problem) => {
-                let message = format!("the file cannot be read: {}", problem.kind());
+                let message = format!("the file cannot be read: {problem} (SET-1)");
                 return error(path.display().to_string(), message);
             }
         };
-        let text = match String::from_utf8(bytes) {
+        let text = match std::str::from_utf8(&bytes) {
             Ok(text) => text,
             Err(problem) => {
-                let before = problem.utf8_error().valid_up_to();
-                let lines = problem.as_bytes().iter().take(before);
-                let line = 1 + lines.filter(|byte| **byte == b'\n').count();
+                let before = bytes.iter().take(problem.valid_up_to());
+                let line = 1 + before.filter(|byte| **byte == b'\n').count();
                 let message = "the file is not UTF-8: save it as UTF-8".to_owned();
                 return error(format!("{}:{line}", path.display()), message);
             }
         };
-        match AirflowCfg::parse(&text) {
+        match ConfigParser::read(text, OptionNames::AsWritten) {
             Ok(content) => Ok(Some(Self { path, content })),
-            Err(broken) => error(
-                format!("{}:{}", path.display(), broken.line),
-                broken.message,
+            Err(problem) => error(
+                format!("{}:{}", path.display(), problem.line),
+                problem.message,
             ),
         }
     }
@@ -380,14 +417,15 @@ fn is_absent(problem: &io::Error) -> bool {
     )
 }
 
-/// Section and key, in lower case, and what Airflow says about them.
-struct Name {
+/// Section and key, in lower case, and Airflow's description of them.
+#[derive(Clone)]
+struct SettingName {
     section: String,
     key: String,
     described: Option<&'static Described>,
 }
 
-impl Name {
+impl SettingName {
     fn new(section: &str, key: &str) -> Self {
         let (section, key) = (section.to_lowercase(), key.to_lowercase());
         let described = described(&section, &key);
@@ -398,12 +436,16 @@ impl Name {
         }
     }
 
-    fn error(&self, origin: impl Into<String>, message: impl Into<String>) -> ConfigurationError {
-        ConfigurationError::new(format!("[{}] {}", self.section, self.key), origin, message)
+    fn setting<T>(&self, value: T, origin: impl Into<String>) -> Setting<T> {
+        Setting::new(format!("[{}] {}", self.section, self.key), origin, value)
     }
 
-    /// Every place where the setting may be, the first that has it wins.
-    fn places(&self) -> Vec<Place> {
+    fn error(&self, origin: impl Into<String>, message: impl Into<String>) -> ConfigurationError {
+        self.setting((), origin).error(message)
+    }
+
+    /// Every place where the setting may be; the first that sets it wins.
+    fn places(&self) -> Vec<SettingPlace> {
         let is_sensitive = self.described.is_some_and(|option| option.is_sensitive);
         let formerly = self.described.and_then(|option| option.formerly);
         let names = || std::iter::once((self.section.as_str(), self.key.as_str())).chain(formerly);
@@ -411,31 +453,31 @@ impl Name {
         for (section, key) in names() {
             let variable = format!("AIRFLOW__{}__{key}", section.replace('.', "_")).to_uppercase();
             if is_sensitive {
-                let command = Place::VariableCommand(format!("{variable}_CMD"));
-                let secret = Place::VariableSecret(format!("{variable}_SECRET"));
-                places.extend([Place::Variable(variable), command, secret]);
+                let command = SettingPlace::VariableCommand(format!("{variable}_CMD"));
+                let secret = SettingPlace::VariableSecret(format!("{variable}_SECRET"));
+                places.extend([SettingPlace::Variable(variable), command, secret]);
             } else {
-                places.push(Place::Variable(variable));
+                places.push(SettingPlace::Variable(variable));
             }
         }
-        let in_file = |place: fn(String, String) -> Place, suffix: &str| {
+        let in_file = |place: fn(String, String) -> SettingPlace, suffix: &str| {
             names()
                 .map(|(section, key)| place(section.to_owned(), format!("{key}{suffix}")))
                 .collect::<Vec<_>>()
         };
-        places.extend(in_file(Place::File, ""));
+        places.extend(in_file(SettingPlace::File, ""));
         if is_sensitive {
-            places.extend(in_file(Place::FileCommand, "_cmd"));
-            places.extend(in_file(Place::FileSecret, "_secret"));
+            places.extend(in_file(SettingPlace::FileCommand, "_cmd"));
+            places.extend(in_file(SettingPlace::FileSecret, "_secret"));
         }
         let default = self.described.and_then(|option| option.default);
-        places.extend(default.map(Place::Default));
+        places.extend(default.map(SettingPlace::Default));
         places
     }
 }
 
-impl Place {
-    /// Whether an empty value from there is a value.
+impl SettingPlace {
+    /// Whether an empty value from there counts.
     fn takes_empty(&self) -> bool {
         !matches!(self, Self::FileCommand(..) | Self::FileSecret(..))
     }

@@ -2,47 +2,47 @@
 
 use std::time::Duration;
 
-use super::{
-    python_text::strip,
-    settings::{Setting, Settings},
+use super::{Setting, Settings};
+use crate::{
+    ConfigurationError, SecretsBackend,
+    python::{number, text::strip},
 };
-use crate::{ConfigurationError, SecretsBackend};
 
 impl Settings {
     /// `[core] multi_team`: whether connections and variables belong to teams.
     ///
     /// # Errors
-    /// When it is no boolean.
+    /// When it is not a boolean.
     pub fn multi_team(&self) -> Result<bool, ConfigurationError> {
         boolean(self, "core", "multi_team")
     }
 
-    /// `[secrets] use_cache`: whether Airflow remembers answers.
+    /// `[secrets] use_cache`: whether answers are cached (feature `cache`).
     ///
     /// # Errors
-    /// When it is no boolean.
+    /// When it is not a boolean.
     pub fn use_cache(&self) -> Result<bool, ConfigurationError> {
         boolean(self, "secrets", "use_cache")
     }
 
-    /// `[secrets] cache_ttl_seconds`: how long Airflow remembers an answer, 900 seconds by default.
-    /// A negative one is none at all.
+    /// `[secrets] cache_ttl_seconds`: how long an answer is cached, 900 seconds by default.
+    /// A negative value means that nothing is cached.
     ///
     /// # Errors
-    /// When it is no whole number.
+    /// When it is not a whole number.
     pub fn cache_ttl(&self) -> Result<Duration, ConfigurationError> {
         let (section, key) = ("secrets", "cache_ttl_seconds");
-        let Some(Setting { value, origin }) = self.plain(section, key)? else {
+        let Some(setting) = self.plain(section, key)? else {
             return Ok(Duration::ZERO);
         };
-        match integer(value.expose()) {
+        match integer(setting.value.expose()) {
             Some(seconds) => Ok(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
-            None => Err(error(section, key, origin, "must be a whole number")),
+            None => Err(setting.error("must be a whole number of seconds")),
         }
     }
 
-    /// `[core] fernet_key`: one or more keys with commas between, or `None` where there is none.
-    /// Airflow makes one up when it first writes `airflow.cfg`; this crate never does.
+    /// `[core] fernet_key`: one or more keys with commas between, or `None` where it is not set.
+    /// Airflow generates one when it first writes `airflow.cfg`; this crate never does.
     ///
     /// # Errors
     /// When it is set in a way that cannot be read.
@@ -55,8 +55,8 @@ impl Settings {
     }
 
     /// `[database] sql_alchemy_conn`: the URL of the metadata DB, `airflow.db` in the Airflow home
-    /// where nothing names one. The scheme `postgres`, which SQLAlchemy no longer knows, becomes
-    /// `postgresql`, as Airflow has it.
+    /// where it is not set. The scheme `postgres`, which SQLAlchemy no longer knows, becomes
+    /// `postgresql`, as in Airflow.
     ///
     /// # Errors
     /// When it is set in a way that cannot be read.
@@ -73,10 +73,7 @@ impl Settings {
                 .iter()
                 .find_map(|scheme| url.strip_prefix(scheme));
             match rest {
-                Some(rest) => Setting {
-                    value: format!("postgresql://{rest}").into(),
-                    ..setting
-                },
+                Some(rest) => setting.with(format!("postgresql://{rest}").into()),
                 None => setting,
             }
         }))
@@ -100,47 +97,29 @@ pub(super) fn boolean(
     section: &str,
     key: &str,
 ) -> Result<bool, ConfigurationError> {
-    let Some(Setting { value, origin }) = settings.plain(section, key)? else {
+    let Some(setting) = settings.plain(section, key)? else {
         return Ok(false);
     };
-    let text = value.expose().to_lowercase();
+    let value = read_boolean(setting.value.expose());
+    value.ok_or_else(|| setting.error("must be True or False"))
+}
+
+pub(super) fn read_boolean(text: &str) -> Option<bool> {
+    let text = text.to_lowercase();
     let text = text.split('#').next().unwrap_or_default();
     match strip(text) {
-        "t" | "true" | "1" => Ok(true),
-        "f" | "false" | "0" => Ok(false),
-        _ => Err(error(section, key, origin, "must be True or False")),
+        "t" | "true" | "1" => Some(true),
+        "f" | "false" | "0" => Some(false),
+        _ => None,
     }
 }
 
 /// A whole number as Airflow's `getint` reads it: as Python's `int` does, or as `float` does one
 /// without a fraction.
-fn integer(text: &str) -> Option<i64> {
-    // Python strips a text of ASCII alone of ASCII's white space alone.
-    let text = if text.is_ascii() {
-        text.trim()
-    } else {
-        strip(text)
-    };
-    let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
-    let mut parts = text.split('_').peekable();
-    while let Some(part) = parts.next() {
-        if let Some(next) = parts.peek()
-            && !(is_digit(part.chars().next_back()) && is_digit(next.chars().next()))
-        {
-            return None;
-        }
-    }
-    let text = text.replace('_', "");
-    if let Ok(integer) = text.parse() {
-        return Some(integer);
-    }
-    let float: f64 = text.parse().ok()?;
-    if !float.is_finite() || float.fract() != 0.0 {
-        return None;
-    }
-    format!("{float:.0}").parse().ok()
-}
-
-fn error(section: &str, key: &str, origin: String, message: &str) -> ConfigurationError {
-    ConfigurationError::new(format!("[{section}] {key}"), origin, message)
+pub(super) fn integer(text: &str) -> Option<i64> {
+    number::int(text).or_else(|| {
+        let float = number::float(text)?;
+        let is_whole = float.is_finite() && float.fract() == 0.0;
+        is_whole.then(|| format!("{float:.0}").parse().ok())?
+    })
 }

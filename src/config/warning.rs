@@ -1,14 +1,12 @@
-//! Something wrong in the settings that Airflow passes over, and so do we, but not in silence.
+//! A problem in the settings that Airflow ignores silently, and that this crate ignores with a warning.
 
 use std::fmt;
 
-/// A setting that was passed over, as Airflow does: which, where it came from, and what to do.
+use crate::ConfigurationError;
+
+/// A setting that is ignored, as Airflow does: which, where it came from, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    setting: String,
-    origin: String,
-    message: String,
-}
+pub struct Warning(ConfigurationError);
 
 impl Warning {
     /// `setting` as Airflow names it, `origin` where its value came from, `message` what is wrong
@@ -18,22 +16,38 @@ impl Warning {
         origin: impl Into<String>,
         message: impl Into<String>,
     ) -> Self {
-        Self {
-            setting: setting.into(),
-            origin: origin.into(),
-            message: message.into(),
+        Self(ConfigurationError::new(setting, origin, message))
+    }
+
+    /// These warnings, which are logged.
+    pub(crate) fn logged(warnings: Vec<Self>) -> Vec<Self> {
+        for warning in &warnings {
+            tracing::warn!("{warning}");
         }
+        warnings
     }
 
     /// The setting, as Airflow names it.
     #[must_use]
     pub fn setting(&self) -> &str {
-        &self.setting
+        self.0.setting()
+    }
+
+    /// Where its value came from.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.0.origin()
+    }
+
+    /// What is wrong, and what to do.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        self.0.message()
     }
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}): {}", self.setting, self.origin, self.message)
+        self.0.fmt(f)
     }
 }

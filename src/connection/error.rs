@@ -1,20 +1,36 @@
-//! Why a text or a set of fields is no connection.
+//! Why a text or a set of fields is not a connection.
 
-/// Why a text or a set of fields is no connection. Says what is wrong and where, never with what
+use std::borrow::Cow;
+
+/// Why a text or a set of fields is not a connection. Says what is wrong and where, never with what
 /// value: the value may be the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
-    /// The text holds nothing but white space.
+    /// The text contains only white space.
     #[error("the connection's text is blank; give a URI or a JSON object")]
     Blank,
-    /// The text is no connection URI.
+    /// The text is not a connection URI.
     #[error("invalid connection URI: {0}")]
     Uri(&'static str),
-    /// The text is no connection in JSON.
+    /// The text is not a connection in JSON.
     #[error("invalid connection JSON: {0}")]
-    Json(&'static str),
-    /// A field holds what it cannot hold.
+    Json(Cow<'static, str>),
+    /// A member of `extra` is of another type than was asked for.
+    #[error("invalid connection: member {key:?} of `extra` {problem}")]
+    #[non_exhaustive]
+    Extra {
+        /// The member's key.
+        key: String,
+        /// What it must be.
+        problem: &'static str,
+    },
+    /// `extra` is not what the program's own type is read from.
+    #[error(
+        "invalid connection: `extra` lacks members that this program expects, or their types differ"
+    )]
+    ExtraType,
+    /// The value of a field is invalid.
     #[error("invalid connection: `{field}` {problem}")]
     #[non_exhaustive]
     Field {

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Number};
 
-use super::{
-    Connection, ConnectionError, Dialect,
+use super::{Connection, ConnectionError, Dialect};
+use crate::{
+    Secret,
     python::json::{self, Object, ParseError, Value},
 };
-use crate::Secret;
 
-/// How deep `serde_json` itself reads: whoever handles its values counts on no more.
+/// How deep `serde_json` itself reads; code that handles its values relies on that limit.
 const MAX_SERDE_DEPTH: usize = 127;
 
 fn error(error: ParseError) -> ConnectionError {
@@ -29,14 +29,18 @@ pub(super) fn check(extra: &str, dialect: Dialect) -> Result<(), ConnectionError
             Err(problem) => Err(error(problem)),
         },
         Dialect::TaskSdk => match parsed {
-            Ok(parsed) if parsed.is_no_query() => Err(error(ParseError::NotStrict)),
+            Ok(parsed) if parsed.is_no_query() => {
+                let problem =
+                    "has an unpaired surrogate in a key or text, which no URI can hold (CODEC-5)";
+                Err(ConnectionError::field("extra", problem))
+            }
             Ok(_) | Err(ParseError::Syntax) => Ok(()),
             Err(problem) => Err(error(problem)),
         },
     }
 }
 
-/// The JSON in `extra`; an empty object where there is none.
+/// The JSON in `extra`; an empty object if it is absent.
 pub(super) fn dejson(connection: &Connection) -> Result<Value<'_>, ConnectionError> {
     let empty = Value::Object(Object::default());
     let extra = connection.extra().map(Secret::expose);
@@ -73,6 +77,66 @@ pub(super) fn dejson_nested(connection: &Connection) -> Result<serde_json::Value
     Ok(serde_json::Value::Object(map))
 }
 
+/// Member `key`, which must be a text.
+pub(super) fn member_str(
+    connection: &Connection,
+    key: &str,
+) -> Result<Option<Secret>, ConnectionError> {
+    member(connection, key, "must be a text", |value| match value {
+        Value::String(text) => Some(Secret::from(&**text)),
+        _ => None,
+    })
+}
+
+/// Member `key`, which must be a truth value or a text that means one.
+pub(super) fn member_bool(
+    connection: &Connection,
+    key: &str,
+) -> Result<Option<bool>, ConnectionError> {
+    member(
+        connection,
+        key,
+        "must be true or false",
+        |value| match value {
+            Value::Bool(value) => Some(*value),
+            Value::Int(digits) => truth(digits),
+            Value::String(text) => truth(text),
+            _ => None,
+        },
+    )
+}
+
+/// Member `key` as `read` reads it; `null` is treated as absent.
+fn member<T>(
+    connection: &Connection,
+    key: &str,
+    problem: &'static str,
+    read: impl FnOnce(&Value<'_>) -> Option<T>,
+) -> Result<Option<T>, ConnectionError> {
+    let Value::Object(mut members) = dejson(connection)? else {
+        return Ok(None);
+    };
+    match members.take(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match read(&value) {
+            Some(value) => Ok(Some(value)),
+            None => Err(ConnectionError::Extra {
+                key: key.to_owned(),
+                problem,
+            }),
+        },
+    }
+}
+
+/// A text as a truth value, by the rules of Python's old `strtobool`.
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "y" | "yes" | "t" | "true" | "on" | "1" => Some(true),
+        "n" | "no" | "f" | "false" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
 /// The same value in `serde_json`'s type.
 pub(super) fn to_serde(value: &Value<'_>) -> Result<serde_json::Value, ConnectionError> {
     to_serde_within(value, MAX_SERDE_DEPTH)
@@ -80,7 +144,7 @@ pub(super) fn to_serde(value: &Value<'_>) -> Result<serde_json::Value, Connectio
 
 fn to_serde_within(value: &Value<'_>, depth: usize) -> Result<serde_json::Value, ConnectionError> {
     let inner = || {
-        let too_deep = "nests deeper than serde_json reads (127 levels)";
+        let too_deep = "nests deeper than 127 levels (CODEC-8)";
         depth
             .checked_sub(1)
             .ok_or_else(|| ConnectionError::field("extra", too_deep))
@@ -108,7 +172,7 @@ fn to_serde_within(value: &Value<'_>, depth: usize) -> Result<serde_json::Value,
 }
 
 fn number(number: Option<Number>) -> Result<serde_json::Value, ConnectionError> {
-    let problem = "holds an integer beyond the range of a float";
+    let problem = "contains an integer beyond the range of a float (CODEC-7)";
     let number = number.ok_or_else(|| ConnectionError::field("extra", problem))?;
     Ok(serde_json::Value::Number(number))
 }

@@ -2,40 +2,69 @@
 
 use std::borrow::Cow;
 
-use super::{
-    Connection, ConnectionError, Dialect, Fields, extra,
+use super::{Connection, ConnectionError, Dialect, Fields, Form, extra, uri};
+use crate::{
+    Secret,
     python::{
         Text, Written,
-        json::{self, Object, Value},
-        text,
+        json::{self, Object, ParseError, Value},
+        number,
+        text::position,
     },
-    uri,
 };
-use crate::Secret;
+
+/// The keys of a connection.
+const KEYS: [&str; 9] = [
+    "conn_type",
+    "description",
+    "host",
+    "login",
+    "password",
+    "schema",
+    "port",
+    "extra",
+    "uri",
+];
+
+/// What users write for some of them.
+const OTHER_NAMES: [(&str, &str); 13] = [
+    ("type", "conn_type"),
+    ("connection_type", "conn_type"),
+    ("hostname", "host"),
+    ("server", "host"),
+    ("user", "login"),
+    ("username", "login"),
+    ("pass", "password"),
+    ("pwd", "password"),
+    ("db", "schema"),
+    ("dbname", "schema"),
+    ("database", "schema"),
+    ("extras", "extra"),
+    ("url", "uri"),
+];
 
 /// Reads a JSON object as `Connection.from_json` does.
 pub(super) fn from_json(document: &str, dialect: Dialect) -> Result<Fields, ConnectionError> {
-    let parsed = json::parse(document, json::MAX_DEPTH).and_then(json::Parsed::strict);
-    let mut document = match parsed {
+    let mut document = match json::parse_strictly(document, json::MAX_DEPTH) {
         Ok(Value::Object(document)) => document,
-        Ok(_) => return Err(ConnectionError::Json("the text is no JSON object")),
-        Err(error) => return Err(ConnectionError::Json(error.problem())),
+        Ok(_) => {
+            return Err(ConnectionError::Json(
+                "the text is not a JSON object".into(),
+            ));
+        }
+        Err((error, at)) => return Err(malformed(document, error, at)),
     };
+    // Airflow keeps the team beside the connection; the caller knows it.
+    let team_name = (dialect == Dialect::Core).then_some("team_name");
+    let known = KEYS.iter().copied().chain(team_name).collect::<Vec<_>>();
+    if let Some((number, key)) = document.first_unknown(&known) {
+        return Err(unknown_key(number, key));
+    }
     let conn_type = conn_type(document.take("conn_type"))?;
     let port = port(document.take("port"))?;
     let extra = extra_text(document.take("extra"));
     let uri = document.take("uri");
     let mut rest = Rest::take(&mut document);
-    if dialect == Dialect::Core {
-        // Airflow keeps the team beside the connection; whoever asks knows it.
-        document.take("team_name");
-    }
-    if !document.is_empty() {
-        return Err(ConnectionError::Json(
-            "there is a key that no connection has; the keys are conn_type, description, host, \
-             login, password, schema, port and extra",
-        ));
-    }
     let uri = uri.filter(|uri| match dialect {
         Dialect::Core => uri.is_truthy(),
         Dialect::TaskSdk => !matches!(uri, Value::Null),
@@ -49,7 +78,7 @@ pub(super) fn from_json(document: &str, dialect: Dialect) -> Result<Fields, Conn
             };
         if is_mixed {
             return Err(ConnectionError::Json(
-                "give either a `uri` or the single fields, not both",
+                "give either a `uri` or the single fields, not both".into(),
             ));
         }
         let Some(uri) = uri.into_text() else {
@@ -76,7 +105,34 @@ pub(super) fn from_json(document: &str, dialect: Dialect) -> Result<Fields, Conn
         schema: plain("schema", rest.schema)?,
         port,
         extra,
+        form: Form::Fields,
     })
+}
+
+/// The text is not JSON that can be read, because of what is found at byte `at`.
+fn malformed(text: &str, error: ParseError, at: usize) -> ConnectionError {
+    let (line, column) = position(text, at);
+    let mistake = match error {
+        ParseError::Syntax => json::likely_mistake(text),
+        _ => "",
+    };
+    let problem = error.problem();
+    ConnectionError::Json(
+        format!("the text {problem} (line {line}, column {column}){mistake}").into(),
+    )
+}
+
+/// Key `number` of the object is not one of a connection. It is named only where it is a usual name
+/// for one of them: any other may be a secret.
+fn unknown_key(number: usize, key: &str) -> ConnectionError {
+    let meant = OTHER_NAMES.iter().find(|(name, _)| *name == key);
+    let remedy = match meant {
+        Some((name, key)) => format!(" ({name:?}): write {key:?}"),
+        None => "; the keys are conn_type, description, host, login, password, schema, port and \
+                 extra; put others into `extra`"
+            .to_owned(),
+    };
+    ConnectionError::Json(format!("key {number} is unknown{remedy}").into())
 }
 
 /// The fields that are taken as they are.
@@ -133,22 +189,22 @@ fn plain(field: &'static str, value: Option<Value<'_>>) -> Result<Option<String>
     Ok(text.map(|text| text.to_owned()))
 }
 
-/// Airflow passes over a type that Python takes as false, such as `""` or `0`.
+/// Airflow ignores a type that is false in Python, such as `""` or `0`.
 fn conn_type(value: Option<Value<'_>>) -> Result<Option<String>, ConnectionError> {
     let value = value.filter(Value::is_truthy);
     let conn_type = optional_text("conn_type", value)?;
     Ok(conn_type.map(|conn_type| uri::normalize_conn_type(&conn_type)))
 }
 
-/// Airflow passes over a port that Python takes as false, and gives the others to `int`.
+/// Airflow ignores a port that is false in Python, and passes any other to `int`.
 fn port(value: Option<Value<'_>>) -> Result<Option<u16>, ConnectionError> {
     let Some(value) = value.filter(Value::is_truthy) else {
         return Ok(None);
     };
     let port = match &value {
         Value::Bool(value) => Some(u16::from(*value)),
-        Value::Int(digits) => text::port(digits),
-        Value::String(digits) => text::port(digits),
+        Value::Int(digits) => number::port(digits),
+        Value::String(digits) => number::port(digits),
         Value::Float(value) => whole_port(*value),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     };
@@ -156,7 +212,7 @@ fn port(value: Option<Value<'_>>) -> Result<Option<u16>, ConnectionError> {
         Some(port) => Ok(Some(port)),
         None => Err(ConnectionError::field(
             "port",
-            "must be a whole number in 0..=65535",
+            "must be a whole number from 0 to 65535",
         )),
     }
 }
@@ -167,7 +223,7 @@ fn whole_port(value: f64) -> Option<u16> {
     (value > -1.0 && value < 65536.0).then_some(value as u16)
 }
 
-/// Airflow passes over an `extra` that Python takes as false, and dumps what is no text.
+/// Airflow ignores an `extra` that is false in Python, and writes one that is not text as JSON.
 fn extra_text(value: Option<Value<'_>>) -> Option<Secret> {
     let value = value.filter(Value::is_truthy)?;
     Some(match &value {

@@ -1,30 +1,34 @@
 //! [`Connection`]: the typed connection, and its codec in Airflow's two dialects.
 
+mod builder;
 mod error;
 mod extra;
 mod json;
-pub(crate) mod python;
+mod redacted;
 mod uri;
 
 use std::fmt;
 
-pub use error::ConnectionError;
+use serde_core::de::DeserializeOwned;
 
-use crate::{REDACTED, Secret};
+pub use self::{builder::ConnectionBuilder, error::ConnectionError, redacted::RedactedConnection};
+
+use crate::{Secret, python::text::strip};
 
 /// Which of Airflow's two readings of the same text is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Dialect {
     /// `airflow.models.Connection`: the scheduler, the API server, all of Airflow 2. A URI's
     /// query values are read as JSON where they are JSON; `extra` must be a JSON object; an empty
-    /// password is none.
+    /// password counts as absent.
     #[default]
     Core,
     /// `airflow.sdk.Connection`: an Airflow 3 task. Query values stay text; any `extra` passes.
     TaskSdk,
 }
 
-/// A connection as Airflow holds it.
+/// A connection, as Airflow's `Connection`.
 ///
 /// `password` and `extra` are [`Secret`]s; `Debug` shows them as `***`.
 ///
@@ -52,12 +56,15 @@ pub struct Connection {
 }
 
 /// The fields of a connection, for [`Connection::from_fields`]. `None` is Airflow's `None`, which
-/// is not the empty text.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// is not the empty text. [`Connection::builder`] is the shorter form.
+///
+/// `Debug` shows what [`Connection::redacted`] shows.
+#[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct Fields {
     /// The type, such as `postgres`, which names the hook.
     pub conn_type: Option<String>,
-    /// What people say about it.
+    /// A description for people.
     pub description: Option<String>,
     /// The host, which may have a protocol before it (`https://example.com`) or be a path.
     pub host: Option<String>,
@@ -69,17 +76,65 @@ pub struct Fields {
     pub schema: Option<String>,
     /// The port.
     pub port: Option<u16>,
-    /// What else there is: by custom a JSON object, as text.
+    /// All other settings: usually a JSON object, as text.
     pub extra: Option<Secret>,
+    /// What they were read from.
+    pub(crate) form: Form,
 }
 
+/// What fields were read from, which decides what of them may be shown.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Not from a URI; but a row of the metadata DB may hold the parts of one.
+    #[default]
+    Fields,
+    /// From a URI whose parts are what their names say.
+    Uri,
+    /// From such a URI with an explicitly empty password, `token:@`: the login may be a token.
+    UriWithoutPassword,
+    /// From a URI of an unusual form: any part may hold a piece of its password.
+    Unusual,
+}
+
+/// Two sets of fields are equal where their values are, whatever they were read from.
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            conn_type,
+            description,
+            host,
+            login,
+            password,
+            schema,
+            port,
+            extra,
+            form: _,
+        } = other;
+        self.conn_type == *conn_type
+            && self.description == *description
+            && self.host == *host
+            && self.login == *login
+            && self.password == *password
+            && self.schema == *schema
+            && self.port == *port
+            && self.extra == *extra
+    }
+}
+
+impl Eq for Fields {}
+
 impl Connection {
+    /// A connection put together field by field.
+    pub fn builder(conn_id: &str) -> ConnectionBuilder {
+        ConnectionBuilder::new(conn_id)
+    }
+
     /// Reads a connection URI: `Connection(conn_id=…, uri=…)` (core), `Connection.from_uri` (Task
     /// SDK). In the core, an empty URI is a connection with no field set.
     ///
     /// # Errors
-    /// [`ConnectionError::Uri`] for what Airflow refuses as a URI; [`ConnectionError::Field`] for
-    /// an `extra` that `dialect` refuses.
+    /// [`ConnectionError::Uri`] when Airflow refuses the URI; [`ConnectionError::Field`] when `dialect`
+    /// refuses the `extra` in it.
     pub fn from_uri(conn_id: &str, uri: &str, dialect: Dialect) -> Result<Self, ConnectionError> {
         Ok(Self::new(conn_id, uri::from_uri(uri, dialect)?))
     }
@@ -87,8 +142,8 @@ impl Connection {
     /// Reads a JSON object: `Connection.from_json`. Its keys are the fields' names, or `uri` alone.
     ///
     /// # Errors
-    /// [`ConnectionError::Json`] for what is no such object; [`ConnectionError::Field`] for a field
-    /// with a value it cannot have; [`ConnectionError::Uri`] for the value of `uri`.
+    /// [`ConnectionError::Json`] when the text is not such an object; [`ConnectionError::Field`] when the
+    /// value of a field is invalid; [`ConnectionError::Uri`] for the value of `uri`.
     pub fn from_json(conn_id: &str, json: &str, dialect: Dialect) -> Result<Self, ConnectionError> {
         Ok(Self::new(conn_id, json::from_json(json, dialect)?))
     }
@@ -97,14 +152,14 @@ impl Connection {
     /// without the white space around it, a JSON object if it starts with `{`, else a URI.
     ///
     /// # Errors
-    /// [`ConnectionError::Blank`] when there is nothing but white space; else as
+    /// [`ConnectionError::Blank`] when the text is only white space; else as
     /// [`from_json`](Self::from_json) and [`from_uri`](Self::from_uri).
     pub fn from_value(
         conn_id: &str,
         value: &str,
         dialect: Dialect,
     ) -> Result<Self, ConnectionError> {
-        match python::text::strip(value) {
+        match strip(value) {
             "" => Err(ConnectionError::Blank),
             json if json.starts_with('{') => Self::from_json(conn_id, json, dialect),
             uri => Self::from_uri(conn_id, uri, dialect),
@@ -132,7 +187,7 @@ impl Connection {
     }
 
     /// The connection in a row of the metadata DB. Unlike from fields, an empty password stays.
-    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    #[cfg(feature = "_metastore")]
     pub(crate) fn from_row(conn_id: &str, fields: Fields) -> Result<Self, ConnectionError> {
         if let Some(extra) = &fields.extra {
             extra::check(extra.expose(), Dialect::Core)?;
@@ -159,7 +214,7 @@ impl Connection {
         self.fields.conn_type.as_deref()
     }
 
-    /// What people say about it.
+    /// A description for people.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.fields.description.as_deref()
@@ -195,20 +250,57 @@ impl Connection {
         self.fields.port
     }
 
-    /// What else there is, as the raw text; [`extra_dejson`](Self::extra_dejson) reads it.
+    /// All other settings, as raw text; [`extra_dejson`](Self::extra_dejson) reads it.
     #[must_use]
     pub fn extra(&self) -> Option<&Secret> {
         self.fields.extra.as_ref()
     }
 
+    /// The fields, to take the secrets out without a copy.
+    #[must_use]
+    pub fn into_fields(self) -> Fields {
+        self.fields
+    }
+
+    /// The connection as it may be shown to people: `Display` prints one line, with `***` in place
+    /// of the secrets.
+    ///
+    /// Password and `extra` are always hidden. Host, login and schema are hidden where they may hold
+    /// a piece of a password: where they contain what looks like user info, a query or
+    /// `password=…`, and where the connection's URI has an unusual form, such as
+    /// `jdbc:postgresql://app:s3cret@db/app`, which Airflow reads as a schema. A schema that no URI
+    /// gave is hidden where neither host, login, password nor port is set: Airflow stores the
+    /// password of `app:s3cret` so. The login of a URI with an empty password, `https://token:@host`,
+    /// is hidden; that of a URI without a password, `https://me@host`, is shown.
+    ///
+    /// ```
+    /// let connection = airflow_secrets::Connection::builder("pg")
+    ///     .conn_type("postgres")
+    ///     .password("hunter2")
+    ///     .build()?;
+    /// assert_eq!(
+    ///     connection.redacted().to_string(),
+    ///     r#"connection "pg": conn_type "postgres", password ***"#,
+    /// );
+    /// # Ok::<(), airflow_secrets::ConnectionError>(())
+    /// ```
+    #[must_use]
+    pub fn redacted(&self) -> RedactedConnection<'_> {
+        self.into()
+    }
+
     /// The connection as a URI: `Connection.get_uri`. It holds the secrets, in clear.
+    ///
+    /// This is Airflow's form, to be read by Airflow or by [`from_uri`](Self::from_uri). It is not
+    /// the DSN of a database driver: the type is not always a driver's scheme, the query holds
+    /// Airflow's extras, and the host may include a protocol.
     #[must_use]
     pub fn get_uri(&self) -> Secret {
         uri::get_uri(self)
     }
 
     /// The connection as a JSON object: `Connection.as_json`. It holds the secrets, in clear;
-    /// fields that are `None` are left out, and so is an `extra` that is empty or no JSON.
+    /// fields that are `None` are left out, and so is an `extra` that is empty or not JSON.
     ///
     /// # Errors
     /// [`ConnectionError::Field`] when `extra` holds NaN, an infinity or an unpaired surrogate,
@@ -232,6 +324,38 @@ impl Connection {
         extra::to_serde(&extra::dejson(self)?)
     }
 
+    /// Member `key` of [`extra`](Self::extra), where it is a text: `extra_dejson.get(key)`.
+    ///
+    /// # Errors
+    /// As [`extra_dejson`](Self::extra_dejson); [`ConnectionError::Extra`] when the member is
+    /// something other than text.
+    pub fn extra_str(&self, key: &str) -> Result<Option<Secret>, ConnectionError> {
+        extra::member_str(self, key)
+    }
+
+    /// Member `key` of [`extra`](Self::extra) as a truth value: `true` and `false`, or a text that
+    /// says so as Airflow's hooks read it (`true`, `t`, `yes`, `y`, `on`, `1`; `false`, `f`, `no`,
+    /// `n`, `off`, `0`; in any case), or the numbers 1 and 0.
+    ///
+    /// # Errors
+    /// As [`extra_dejson`](Self::extra_dejson); [`ConnectionError::Extra`] when the member is
+    /// something else.
+    pub fn extra_bool(&self, key: &str) -> Result<Option<bool>, ConnectionError> {
+        extra::member_bool(self, key)
+    }
+
+    /// [`extra`](Self::extra) read as a `T` of your own, which `serde` knows how to read.
+    ///
+    /// Where `extra` is absent or not JSON, `T` is read from an empty object.
+    ///
+    /// # Errors
+    /// As [`extra_dejson`](Self::extra_dejson); [`ConnectionError::ExtraType`] when `extra` is not
+    /// what `T` is read from. The message holds no text of `extra`.
+    pub fn extra_as<T: DeserializeOwned>(&self) -> Result<T, ConnectionError> {
+        let extra = self.extra_dejson()?;
+        T::deserialize(extra).map_err(|_| ConnectionError::ExtraType)
+    }
+
     /// [`extra_dejson`](Self::extra_dejson), where each member that is a text and JSON in itself
     /// is read too, one level deep: the core's `Connection.get_extra_dejson(nested=True)`.
     ///
@@ -242,13 +366,22 @@ impl Connection {
     }
 }
 
-impl Connection {
-    /// Whether this was most likely never meant as a URI: with neither type nor host, all of the
-    /// text (a JSON document in a `.env` file, say) became the schema, a password in it too.
-    /// Whoever shows a connection leaves the schema out then.
-    #[must_use]
-    pub fn is_shapeless(&self) -> bool {
-        self.conn_type() == Some("") && self.host() == Some("")
+#[allow(
+    clippy::missing_fields_in_debug,
+    reason = "the one that is left out only decides what the others show"
+)]
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fields")
+            .field("conn_type", &self.conn_type)
+            .field("description", &self.description)
+            .field("host", &self.shown_host())
+            .field("login", &self.shown_login())
+            .field("password", &self.password)
+            .field("schema", &self.shown_schema())
+            .field("port", &self.port)
+            .field("extra", &self.extra)
+            .finish()
     }
 }
 
@@ -258,18 +391,14 @@ impl Connection {
 )]
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let schema = match self.schema() {
-            Some(_) if self.is_shapeless() => Some(REDACTED),
-            schema => schema,
-        };
         f.debug_struct("Connection")
             .field("conn_id", &self.conn_id)
             .field("conn_type", &self.conn_type())
             .field("description", &self.description())
-            .field("host", &self.host())
-            .field("login", &self.login())
+            .field("host", &self.fields.shown_host())
+            .field("login", &self.fields.shown_login())
             .field("password", &self.password())
-            .field("schema", &schema)
+            .field("schema", &self.fields.shown_schema())
             .field("port", &self.port())
             .field("extra", &self.extra())
             .finish()

@@ -2,30 +2,33 @@
 
 use memchr::memchr_iter;
 
-use super::{
-    Connection, ConnectionError, Dialect, Fields, extra,
+use super::{Connection, ConnectionError, Dialect, Fields, Form, extra};
+use crate::{
+    Secret,
     python::{
         Sink, Text, Written, contains,
         json::{self, Dict, Object, ParseError, Value},
         percent::{quote, quote_plus, unquote},
         split_once,
+        text::lower,
         url::{self, Netloc, SplitUrl},
     },
 };
-use crate::Secret;
 
-/// The query parameter that holds all of `extra`, and of the connection's JSON what no query can.
+/// The query parameter that contains all of `extra`, where `extra` cannot be a query itself.
 const EXTRA_KEY: &str = "__extra__";
 
 /// Reads a URI as `Connection(uri=…)` (core) or `Connection.from_uri` (Task SDK) does.
 pub(super) fn from_uri(uri: &str, dialect: Dialect) -> Result<Fields, ConnectionError> {
     if uri.is_empty() && dialect == Dialect::Core {
-        // The core takes an empty URI as none given.
+        // The core treats an empty URI as not given.
         return Ok(Fields::default());
     }
     let protocols = protocol_marks(uri).count();
     if protocols > 2 {
-        return Err(ConnectionError::Uri("`://` stands in it more than twice"));
+        return Err(ConnectionError::Uri(
+            "it contains `://` more than twice; percent-encode ':' and '/' in the password",
+        ));
     }
     let cleaned = url::clean(uri);
     let whole = url::split(&cleaned).map_err(ConnectionError::Uri)?;
@@ -43,7 +46,7 @@ pub(super) fn from_uri(uri: &str, dialect: Dialect) -> Result<Fields, Connection
         let protocol = split_protocol(&rest).map_or(&*rest, |(before, _)| before);
         if protocol.contains(['@', ':']) {
             return Err(ConnectionError::Uri(
-                "the protocol of the host holds a `@` or `:`",
+                "the protocol before the host contains `@` or `:`; percent-encode them in the password",
             ));
         }
     }
@@ -54,12 +57,12 @@ pub(super) fn from_uri(uri: &str, dialect: Dialect) -> Result<Fields, Connection
 }
 
 /// Splits at the first `://`.
-fn split_protocol(text: &str) -> Option<(&str, &str)> {
+pub(super) fn split_protocol(text: &str) -> Option<(&str, &str)> {
     let at = protocol_marks(text).next()?;
     Some((text.get(..at)?, text.get(at + 3..)?))
 }
 
-/// Where `://` stands in `text`.
+/// The places of `://` in `text`.
 fn protocol_marks(text: &str) -> impl Iterator<Item = usize> {
     let bytes = text.as_bytes();
     memchr_iter(b':', bytes).filter(|at| {
@@ -101,7 +104,21 @@ fn fields(
         schema: Some(unquote(path.as_str()).to_owned()),
         port: parts.netloc.port().map_err(ConnectionError::Uri)?,
         extra: extra_of_query(parts.query, dialect)?,
+        form: form(parts),
     })
+}
+
+/// Whether the parts are what their names say. Without a scheme and `//`, all of the text is the
+/// path: the text of a JDBC URL, with its password. An `@` or `#` behind the location comes from a
+/// password with a `/`, `?` or `#` that is not encoded: its first letters are in the location.
+fn form(parts: &SplitUrl<'_>) -> Form {
+    if parts.scheme.is_empty() || !parts.has_netloc || parts.tail.contains(['@', '#']) {
+        Form::Unusual
+    } else if parts.netloc.password == Some("") {
+        Form::UriWithoutPassword
+    } else {
+        Form::Uri
+    }
 }
 
 /// The core does not keep an empty password.
@@ -191,7 +208,7 @@ impl Written for Uri<'_> {
         out.push("//");
         let host = fields.host.as_deref().unwrap_or_default();
         let host = match split_protocol(host) {
-            // A protocol that the scheme already tells is taken as a part of the host.
+            // A protocol that equals the scheme is not repeated.
             Some((protocol, host)) if Some(protocol) != conn_type => {
                 if !protocol.is_empty() {
                     out.push(protocol);
@@ -239,7 +256,7 @@ impl Written for Uri<'_> {
 
 /// `conn_type.lower().replace("_", "-")`
 fn write_scheme(conn_type: &str, out: &mut impl Sink) {
-    let scheme = super::python::text::lower(conn_type);
+    let scheme = lower(conn_type);
     if contains(&scheme, b'_') {
         out.push(&scheme.replace('_', "-"));
     } else {

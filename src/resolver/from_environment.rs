@@ -1,20 +1,38 @@
-//! How a resolver is put together from Airflow's settings.
+//! [`FromEnvironment`]: builds a resolver from Airflow's settings.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{Resolver, ResolverBuilder, metadata_db};
+#[cfg(feature = "_metastore")]
+use crate::backends::metastore::MetastoreBuilder;
 use crate::{
-    BackendFactory, BackendSetup, ConfigurationError, Dialect, Environment, Error, Registry,
-    SecretsBackend, Settings, Side, Warning, backends::EnvironmentVariablesBackend,
+    ConfigurationError, Dialect, Environment, Error, SecretsBackend,
+    backends::breaker::BreakerOptions,
+    backends::environment::EnvironmentVariablesBackend,
+    backends::registry::{BackendSetup, Registry},
+    background,
+    config::{Settings, Side, Warning},
+    observer::Observer,
+    report::Sources,
 };
 
-/// Puts a [`Resolver`] together as Airflow does from an environment; see
+/// Builds a [`Resolver`] from an environment, as Airflow would; see
 /// [`Resolver::from_environment`].
 #[derive(Debug)]
 pub struct FromEnvironment {
     environment: Environment,
     side: Side,
     registry: Registry,
+    metadata_db: metadata_db::Options,
+    further: Vec<Arc<dyn SecretsBackend>>,
+    chain: ResolverBuilder,
+}
+
+/// With no option set.
+impl From<Environment> for FromEnvironment {
+    fn from(environment: Environment) -> Self {
+        Self::new(environment)
+    }
 }
 
 impl FromEnvironment {
@@ -23,6 +41,9 @@ impl FromEnvironment {
             environment,
             side: Side::Server,
             registry: Registry::default(),
+            metadata_db: metadata_db::Options::default(),
+            further: Vec::new(),
+            chain: Resolver::builder(),
         }
     }
 
@@ -33,10 +54,95 @@ impl FromEnvironment {
         self
     }
 
-    /// Makes `factory` the one for `class_path` where settings name that as their backend.
+    /// Makes a backend with `factory` where settings name `class_path` as their backend.
+    ///
+    /// ```
+    /// # use airflow_secrets::{Environment, Resolver, backends::memory::MemoryBackend};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), airflow_secrets::Error> {
+    /// let environment = Environment::from_iter([
+    ///     ("AIRFLOW_HOME", "/nowhere"),
+    ///     ("AIRFLOW__SECRETS__BACKEND", "acme.SecretsBackend"),
+    /// ]);
+    /// let resolver = Resolver::from_environment(environment)
+    ///     .register("acme.SecretsBackend", |_| {
+    ///         Ok(MemoryBackend::new("acme").with_variable("colour", "blue"))
+    ///     })
+    ///     .build()
+    ///     .await?;
+    /// assert_eq!(resolver.get_variable("colour").await?.expose(), "blue");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
-    pub fn register(mut self, class_path: &str, factory: BackendFactory) -> Self {
+    pub fn register<B: SecretsBackend>(
+        mut self,
+        class_path: &str,
+        factory: impl Fn(BackendSetup<'_>) -> Result<B, ConfigurationError> + Send + Sync + 'static,
+    ) -> Self {
         self.registry.register(class_path, factory);
+        self
+    }
+
+    /// Changes with `change` how the metadata DB is asked, once the settings have filled the builder:
+    /// for what Airflow's settings cannot hold, such as a password that is asked for at each new
+    /// connection, or the entries of a `sql_alchemy_connect_args`.
+    ///
+    /// ```
+    /// # use airflow_secrets::{Environment, Resolver};
+    /// let from = Resolver::from_environment(Environment::process())
+    ///     .metastore(|options| options.connect_args([("sslmode", "require")]));
+    /// ```
+    #[cfg(feature = "_metastore")]
+    #[must_use]
+    pub fn metastore(
+        mut self,
+        change: impl Fn(MetastoreBuilder) -> MetastoreBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.metadata_db = metadata_db::Options::new(change);
+        self
+    }
+
+    /// Adds a source of your own after Airflow's.
+    #[must_use]
+    pub fn then(mut self, backend: impl SecretsBackend) -> Self {
+        self.further.push(Arc::new(backend));
+        self
+    }
+
+    /// Keeps answers as `options` say, whatever `[secrets] use_cache` and `cache_ttl_seconds` say.
+    #[cfg(feature = "cache")]
+    #[must_use]
+    pub fn cache(mut self, options: super::CacheOptions) -> Self {
+        self.chain = self.chain.cache(options);
+        self
+    }
+
+    /// Puts a breaker around each source; see [`ResolverBuilder::breakers`].
+    #[must_use]
+    pub fn breakers(mut self, options: BreakerOptions) -> Self {
+        self.chain = self.chain.breakers(options);
+        self
+    }
+
+    /// Tells `observer` what happens; see [`ResolverBuilder::observer`].
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.chain = self.chain.observer(observer);
+        self
+    }
+
+    /// Writes nothing about lookups to `tracing`; see [`ResolverBuilder::without_tracing`].
+    #[must_use]
+    pub fn without_tracing(mut self) -> Self {
+        self.chain = self.chain.without_tracing();
+        self
+    }
+
+    /// How long a lookup may take; see [`ResolverBuilder::total_timeout`]. Default: 30 s.
+    #[must_use]
+    pub fn total_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.chain = self.chain.total_timeout(limit);
         self
     }
 
@@ -44,48 +150,65 @@ impl FromEnvironment {
     /// nothing, except to the custom backend when a setting is itself a secret (`…_SECRET`).
     ///
     /// # Errors
-    /// [`Error::Configuration`] for what Airflow itself would refuse to start with.
+    /// An [`Error`] of kind [`Configuration`](crate::ErrorKind::Configuration) for what Airflow
+    /// itself would refuse to start with.
     pub async fn build(self) -> Result<Resolver, Error> {
-        let settings = Settings::load(&self.environment)?;
-        let multi_team = settings.multi_team()?;
-        let mut warnings = Vec::new();
-        let custom = self.custom_backend(&settings, multi_team, &mut warnings)?;
-        let environment = EnvironmentVariablesBackend::new(self.environment, multi_team);
+        let environment = self.environment.clone();
+        let side = self.side;
+        // `airflow.cfg` is read, and commands are run.
+        let read = background::run(move || {
+            let settings = Settings::load(&environment)?;
+            let multi_team = settings.multi_team()?;
+            let custom = settings.custom_backend(side)?;
+            Ok::<_, ConfigurationError>((settings, multi_team, custom))
+        });
+        let (settings, multi_team, spec) = read.await.map_err(|error| {
+            let problem = format!("the settings cannot be read: {error}");
+            ConfigurationError::new("airflow.cfg", "the environment", problem)
+        })??;
+        let mut chain = self
+            .chain
+            .multi_team(multi_team)
+            .settings_from(Sources::of(&settings))
+            .warnings(Warning::logged(settings.warnings()))
+            .cache_as_set(&settings)?;
 
-        let mut chain = Resolver::builder().multi_team(multi_team);
-        if let Some(custom) = &custom {
-            chain = chain.custom_backend(Arc::clone(custom));
+        let mut custom: Option<Arc<dyn SecretsBackend>> = None;
+        let mut metadata_db_came_first = false;
+        if let Some(mut spec) = spec {
+            let warnings = Warning::logged(std::mem::take(&mut spec.warnings));
+            let made = self.registry.make(spec, &self.environment, multi_team);
+            // An ignored setting may be why the backend cannot be made.
+            let made = made.map_err(|error| error.with_warnings(&warnings))?;
+            metadata_db_came_first = made.is_none();
+            let backend = match (made, self.side) {
+                (Some(backend), _) => backend,
+                (None, Side::Worker) => metadata_db::of_a_task(),
+                (None, Side::Server) => self.metadata_db.source(&settings, None).await?,
+            };
+            chain = chain
+                .warnings(warnings)
+                .custom_backend(Arc::clone(&backend));
+            custom = Some(backend);
         }
-        chain = chain.backend(environment);
-        chain = match self.side {
-            Side::Server => {
-                let metadata_db =
-                    metadata_db::from_settings(&settings, custom.as_deref(), &mut warnings).await?;
-                chain.shared_backend(metadata_db)
-            }
-            Side::Worker => chain.dialect(Dialect::TaskSdk),
-        };
-        Ok(ResolverBuilder::warnings(chain, warnings).build())
-    }
-
-    fn custom_backend(
-        &self,
-        settings: &Settings,
-        multi_team: bool,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<Option<Arc<dyn SecretsBackend>>, ConfigurationError> {
-        let Some(spec) = settings.custom_backend(self.side, warnings)? else {
-            return Ok(None);
-        };
-        let factory = self
-            .registry
-            .get(&spec.class_path, spec.setting, &spec.origin)?;
-        factory(BackendSetup {
-            kwargs: spec.kwargs,
-            environment: settings.environment(),
+        chain = chain.backend(EnvironmentVariablesBackend::new(
+            self.environment,
             multi_team,
-            warnings,
-        })
-        .map(Some)
+        ));
+        chain = match self.side {
+            Side::Worker => chain.dialect(Dialect::TaskSdk),
+            // The answer of the first check is reused.
+            Side::Server if metadata_db_came_first => chain,
+            Side::Server => chain.backend(
+                self.metadata_db
+                    .source(&settings, custom.as_deref())
+                    .await?,
+            ),
+        };
+        let chain = self
+            .further
+            .into_iter()
+            .fold(chain, ResolverBuilder::backend);
+        Ok(chain.build())
     }
 }

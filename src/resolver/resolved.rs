@@ -1,31 +1,77 @@
 //! An answer that knows where it came from.
 
 use std::{fmt, ops::Deref, sync::Arc};
+#[cfg(feature = "cache")]
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
-use super::report::{Report, Source};
+use super::refused::Asker;
+use crate::{
+    backend::Freshness,
+    report::{Attempt, AttemptOutcome, Report, Source},
+};
 
-/// An answer, where it came from, and what every source did on the way to it.
+/// An answer, where it came from, and what every source did before it.
 ///
 /// Derefs to the answer. A clone is a new handle on the same answer: one pointer.
 pub struct Resolved<T> {
-    answer: Arc<Answer<T>>,
+    answer: Arc<Held<T>>,
+    freshness: Freshness,
+    /// In place of the answer's own, where it is given again because its source is unavailable.
+    stale_report: Option<Arc<Report>>,
 }
 
-struct Answer<T> {
+struct Held<T> {
     value: T,
     source: Source,
     report: Report,
+    asker: Asker<T>,
+    /// Whether somebody has begun to ask for a newer one.
+    #[cfg(feature = "cache")]
+    is_refreshed: AtomicBool,
 }
 
 impl<T> Resolved<T> {
-    pub(super) fn new(value: T, source: Source, report: Report) -> Self {
+    pub(super) fn new(value: T, source: Source, report: Report, asker: Asker<T>) -> Self {
         Self {
-            answer: Arc::new(Answer {
+            freshness: last_freshness(&report),
+            answer: Arc::new(Held {
                 value,
                 source,
                 report,
+                asker,
+                #[cfg(feature = "cache")]
+                is_refreshed: AtomicBool::new(false),
             }),
+            stale_report: None,
         }
+    }
+
+    /// The same answer, given again by a search whose `report` says why.
+    pub(super) fn again(mut self, report: Report) -> Self {
+        self.freshness = last_freshness(&report);
+        self.stale_report = Some(Arc::new(report));
+        self
+    }
+
+    /// The same answer from a cache, `age` old.
+    #[cfg(feature = "cache")]
+    pub(super) fn cached(mut self, age: Duration) -> Self {
+        self.freshness = Freshness::cached(age);
+        self
+    }
+
+    /// Whether the caller is the first who is to ask for a newer one.
+    #[cfg(feature = "cache")]
+    pub(super) fn claim_refresh(&self) -> bool {
+        !self.answer.is_refreshed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Who asked for it.
+    pub(super) fn asker(&self) -> &Asker<T> {
+        &self.answer.asker
     }
 
     /// Where the answer came from.
@@ -34,10 +80,25 @@ impl<T> Resolved<T> {
         &self.answer.source
     }
 
-    /// What each source did, up to the one that answered.
+    /// What each source did, up to the one that answered. For an answer from a cache, what each did
+    /// then.
     #[must_use]
     pub fn report(&self) -> &Report {
-        &self.answer.report
+        self.stale_report.as_deref().unwrap_or(&self.answer.report)
+    }
+
+    /// How fresh the answer is: live, from a cache, or the last one of a source that is unavailable.
+    #[must_use]
+    pub fn freshness(&self) -> &Freshness {
+        &self.freshness
+    }
+}
+
+/// That of the source that answered.
+fn last_freshness(report: &Report) -> Freshness {
+    match report.attempts().last().map(Attempt::outcome) {
+        Some(AttemptOutcome::Found { freshness }) => freshness.clone(),
+        _ => Freshness::Live,
     }
 }
 
@@ -53,6 +114,8 @@ impl<T> Clone for Resolved<T> {
     fn clone(&self) -> Self {
         Self {
             answer: Arc::clone(&self.answer),
+            freshness: self.freshness.clone(),
+            stale_report: self.stale_report.clone(),
         }
     }
 }
@@ -62,7 +125,8 @@ impl<T: fmt::Debug> fmt::Debug for Resolved<T> {
         f.debug_struct("Resolved")
             .field("value", &self.answer.value)
             .field("source", &self.answer.source)
-            .field("report", &self.answer.report)
-            .finish()
+            .field("report", self.report())
+            .field("freshness", &self.freshness)
+            .finish_non_exhaustive()
     }
 }

@@ -29,6 +29,8 @@ import sys
 import warnings
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
 
+from written_uris import written_uri
+
 warnings.simplefilter("ignore")
 
 TEXT_FIELDS = ("conn_type", "description", "host", "login", "password", "schema")
@@ -413,6 +415,8 @@ class Cases:
             return "".join(self.random.choices(letters, k=self.random.randint(0, 16)))
         if way < 0.05:
             return self.text(20)
+        if way > 0.85:
+            return written_uri(self.random)
         scheme = self.pick(SCHEMES)
         rest = self.pick([self.query, self.full])() if way < 0.1 else self.full()
         separator = "://" if self.chance(0.96) else self.pick([":", ":/", "//", "", ":///", "::// "])

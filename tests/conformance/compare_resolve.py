@@ -14,8 +14,10 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import json
+import math
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -147,8 +149,9 @@ def ours(line):
 DIFFERENCES = [
     (
         "no Fernet key: Airflow hands out a variable's cipher text",
+        # Where an earlier source has failed too, the error is of that one's kind, and names both.
         lambda home, part, airflow, us: part == "variables"
-        and us.get("none") == "configuration"
+        and "none" in us
         and "`val` is encrypted and [core] fernet_key is not set" in us["message"],
     ),
     (
@@ -178,16 +181,42 @@ DIFFERENCES = [
         and any(not fits(name, airflow[name]) for name in FIELDS if name in airflow),
     ),
     (
-        "a value that is no text",
+        "a value that is no text is given as JSON text",
         lambda home, part, airflow, us: part != "connections"
         and "value" in airflow
-        and not isinstance(airflow["value"], str),
+        and not isinstance(airflow["value"], str)
+        and us == {"value": json.dumps(airflow["value"])},
+    ),
+    (
+        "a value that JSON cannot express is refused",
+        # Refused here, a later source may answer.
+        lambda home, part, airflow, us: part != "connections" and not is_json(airflow.get("value")),
+    ),
+    (
+        "a YAML number in base 60 is refused",
+        # Refused here, a later source may answer.
+        lambda home, part, airflow, us: any("12:30:45" in text for text in home["files"].values())
+        and 12 * 3600 + 30 * 60 + 45 in airflow.values(),
     ),
     (
         "half a surrogate pair",
         lambda home, part, airflow, us: "none" in us and "\\ud" in json.dumps(airflow, ensure_ascii=True) and not encodes(airflow),
     ),
 ]
+
+
+# Why an Airflow worker does not start that has a backend of its own.
+SERVERS_BACKEND = re.compile('"backend" key in "secrets" section|unexpected keyword argument')
+UNREADABLE_KEY = re.compile(r"\[core\] fernet_key .*: the secrets backend \w+ could not look it up")
+
+
+def is_json(value):
+    """Whether the value is JSON: no NaN, no infinity, no date or other object of Python's."""
+    if isinstance(value, dict):
+        return list(value) != ["python"] and all(map(is_json, value.values()))
+    if isinstance(value, list):
+        return all(map(is_json, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def fits(name, value):
@@ -208,8 +237,11 @@ def encodes(answer):
 def compare(home, airflow, us, seen):
     """The differences of one home that no rule names."""
     if not (airflow["start"] and us["start"]):
-        if us["start"] and home["side"] == "worker" and '"backend" key in "secrets" section' in airflow["why"]:
-            seen["documented: a worker that has its own backend, and cannot load the server's"] += 1
+        if us["start"] and home["side"] == "worker" and SERVERS_BACKEND.search(airflow["why"]):
+            seen["documented: a worker that has its own backend, and cannot make the server's"] += 1
+            return []
+        if airflow["start"] and UNREADABLE_KEY.search(us["why"]):
+            seen["documented: a Fernet key in a backend that fails"] += 1
             return []
         if airflow["start"] != us["start"]:
             return [("start", "", airflow, us)]

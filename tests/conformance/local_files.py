@@ -1,15 +1,21 @@
 """Cases for the local filesystem backend, answered by the Airflow that runs this script.
 
     .tools/airflow3/bin/python tests/conformance/local_files.py --cases N --seed S [--topic TOPIC]
+    .tools/airflow3/bin/python tests/conformance/local_files.py --again CORPUS
+
+The second form asks the cases of a corpus once more.
 
 One JSON object a line: `in` has the file's `name`, its `content` (or, where that is not UTF-8, its
 bytes as `hex`), the `kind` of secret asked for and its `id`; `out` is a connection's fields with
 its `uri`, a variable's or config's `value` as `str` writes it, `{"missing": true}` or
-`{"error": <exception class>}`. `difference` names the line of docs/differences.md by which
-this crate gives an error where Airflow gives an answer.
+`{"error": <exception class>}`. `json` is what `json.dumps` writes for a value that is no text: this
+crate gives that. `difference` names the line of docs/differences.md by which this crate gives an
+error where Airflow gives an answer; "YAML" is what YAML has that this crate does not read. Where
+that is malformed besides (`2024-02-30`), Airflow refuses the whole file, and this crate what holds it.
 """
 
 import argparse
+import io
 import json
 import os
 import random
@@ -19,6 +25,7 @@ if __name__ == "__main__":
     os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp()
     os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "CRITICAL"
 
+import yaml  # noqa: E402
 from airflow.secrets.local_filesystem import LocalFilesystemBackend  # noqa: E402
 from airflow.utils import yaml as airflow_yaml  # noqa: E402
 
@@ -111,6 +118,57 @@ def another_is_not_strict(backend):
     return any(extra and not is_strict(extra) for extra in extras)
 
 
+class Unsupported:
+    """Stands for what YAML has and this crate does not read."""
+
+
+class Loader(yaml.CSafeLoader):
+    """Airflow's loader, but for what this crate does not read."""
+
+
+def refuse(loader, node):
+    return Unsupported()
+
+
+def number(original):
+    def construct(loader, node):
+        if ":" in str(loader.construct_scalar(node)):
+            return Unsupported()
+        return original(loader, node)
+
+    return construct
+
+
+for tag in ["timestamp", "binary", "omap", "pairs", "set"]:
+    Loader.add_constructor(f"tag:yaml.org,2002:{tag}", refuse)
+for tag in ["int", "float"]:
+    name = f"tag:yaml.org,2002:{tag}"
+    Loader.add_constructor(name, number(Loader.yaml_constructors[name]))
+
+
+def is_unsupported(value):
+    if isinstance(value, dict):
+        return any(is_unsupported(one) for pair in value.items() for one in pair)
+    if isinstance(value, list):
+        return any(map(is_unsupported, value))
+    return isinstance(value, Unsupported)
+
+
+def is_unsupported_yaml(case):
+    """Whether what is asked for holds something of YAML that this crate does not read."""
+    if not case["name"].lower().endswith((".yaml", ".yml")):
+        return False
+    data = bytes.fromhex(case["hex"]) if "hex" in case else case["content"].encode()
+    content = yaml.load(io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"), Loader=Loader)
+    return is_unsupported(content.get(case["id"]))
+
+
+def json_of(value):
+    """What `json.dumps` writes for a value that is no text; `None` where that is no strict JSON."""
+    text = json.dumps(value)
+    return text if is_strict(text) else None
+
+
 def answer(case, folder):
     path = os.path.join(folder, case["name"])
     data = bytes.fromhex(case["hex"]) if "hex" in case else case["content"].encode()
@@ -119,6 +177,7 @@ def answer(case, folder):
     kind = case["kind"]
     backend = LocalFilesystemBackend(**{f"{kind}s_file_path": path})
     difference = None
+    more = {}
     try:
         if kind == "connection":
             connection = backend.get_connection(case["id"])
@@ -132,6 +191,12 @@ def answer(case, folder):
             value = getattr(backend, f"get_{kind}")(case["id"])
             out = {"missing": True} if value is None else {"value": str(value)}
             difference = file_difference(case["name"], case.get("content", ""))
+            if difference is None and value is not None and not isinstance(value, str):
+                if not is_unsupported_yaml(case):
+                    text = json_of(value)
+                    more = {"difference": "no JSON"} if text is None else {"json": text}
+        if difference is None and is_unsupported_yaml(case):
+            more = {"difference": "YAML"}
     except Exception as error:
         out = {"error": type(error).__name__}
         difference = None
@@ -139,7 +204,7 @@ def answer(case, folder):
         os.remove(path)
     if difference:
         return {"in": case, "out": {"answered": True}, "difference": difference}
-    return {"in": case, "out": out}
+    return {"in": case, "out": out} | more
 
 
 # -- what is in the files ----------------------------------------------------------------------
@@ -315,8 +380,6 @@ def connections_case(rng):
     if rng.random() < 0.5:
         return {"name": "c.json", "content": json.dumps(content, indent=rng.choice([None, 1]), ensure_ascii=rng.random() < 0.5),
                 "kind": "connection", "id": "v"}
-    import yaml
-
     style = rng.choice([None, True, False])
     text = yaml.safe_dump(content, default_flow_style=style, allow_unicode=True, sort_keys=False)
     if rng.random() < 0.3:
@@ -383,9 +446,15 @@ def main():
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--topic", choices=TOPICS)
+    parser.add_argument("--again", metavar="CORPUS")
     args = parser.parse_args()
     rng = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as folder:
+        if args.again:
+            with open(args.again) as corpus:
+                for line in corpus:
+                    print(json.dumps(answer(json.loads(line)["in"], folder)))
+            return
         for _ in range(args.cases):
             topic = args.topic or rng.choices(list(TOPICS), WEIGHTS)[0]
             case = TOPICS[topic](rng)

@@ -3,7 +3,7 @@ variables and configuration entries come to: a question a line on stdin, an answ
 (after `answer:`), `null` where Airflow has none. A question is one of:
 
 - `["connection", "id", "team or null"]`, or "variable" or "config": a value that is no text comes
-  as `str` shows it;
+  as JSON text, as this crate gives it (docs/differences.md);
 - `{"class": "…", "kwargs": {…}, "environment": {…}, "keys": […]}`: what a backend's class itself
   gives for variables, made from these arguments in this environment; `null` where it is not made.
 
@@ -13,6 +13,7 @@ without a token."""
 import json
 import logging
 import os
+import socket
 import sys
 import warnings
 from functools import cache
@@ -47,6 +48,19 @@ def google_over_rest():
     secret_manager_client.SecretManagerServiceClient = client
 
 
+def google_at(address):
+    """Reaches Google's IAM, under its names, at this address: Airflow's client for it takes no proxy."""
+    import httplib2
+
+    host, port = address.split(":")
+
+    def connect(self):
+        sock = socket.create_connection((host, int(port)))
+        self.sock = self._context.wrap_socket(sock, server_hostname=self.host)
+
+    httplib2.HTTPSConnectionWithTimeout.connect = connect
+
+
 GOOGLE = "airflow.providers.google.cloud.secrets.secret_manager.CloudSecretManagerBackend"
 if os.environ.get("AIRFLOW__SECRETS__BACKEND") == GOOGLE:
     google_over_rest()
@@ -69,7 +83,7 @@ def config(key, _team):
 
 
 def text(found):
-    return None if found is None else str(found)
+    return found if found is None or isinstance(found, str) else json.dumps(found)
 
 
 def variables_of_class(question):
@@ -77,6 +91,8 @@ def variables_of_class(question):
     os.environ.update(question["environment"])
     if question["class"] == GOOGLE:
         google_over_rest()
+    if question["kwargs"].get("auth_type") == "gcp":
+        google_at(os.environ["GCE_METADATA_HOST"])
     try:
         backend = locate(question["class"])(**question["kwargs"])
         return [answer(backend.get_variable, key) for key in question["keys"]]

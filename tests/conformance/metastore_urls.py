@@ -15,10 +15,10 @@ from sqlalchemy.engine import make_url
 NAMES = ["postgresql", "postgresql+psycopg2", "postgresql+asyncpg", "postgres", "mysql", "mysql+mysqldb", "mysql+pymysql",
          "sqlite", "sqlite+pysqlite", "oracle", "", "post gres", "my-sql", "POSTGRESQL"]  # fmt: skip
 USERS = ["", "user:password@", "user@", ":password@", "@", "u%40x:p%2Fw%25@", "u:p@ss@", "u:p/w?x=1#y@", "u:p:q@", "a@b@", "ü:ö@",
-         "u%zz:%e4@", "u+v:p+w@", ":@", "user:@", "u /:p@"]  # fmt: skip
+         "u%zz:%e4@", "u+v:p+w@", ":@", "user:@", "u /:p@", "u:p@s/s@", "u:p@s?s@", "u:p@s:s@", "u:p#w@"]  # fmt: skip
 HOSTS = ["", "host", "host.example.com", "10.0.0.1", "[::1]", "[fe80::1%25eth0]", "[]", "[::1", "::1", "h1,h2", "HOST", "h%41", "/",
          "%2Fvar%2Frun"]  # fmt: skip
-PORTS = ["", ":5432", ":", ":0", ":65535", ":99999", ":-1", ": 5432 ", ":abc", ":1,2", ":5432:1"]
+PORTS = ["", ":5432", ":", ":0", ":65535", ":99999", ":-1", ": 5432 ", ":abc", ":1,2", ":5432:1", ":5432,h2:5433"]
 DATABASES = ["", "/", "/db", "/d%20b", "//abs/path.db", "/rel/path.db", "/:memory:", "/a/b?", "/d#b", "/dü"]
 QUERIES = ["", "?", "?a=1", "?a=1&b=2", "?a=1&a=2", "?a", "?a=", "?=1", "?a=%2Ftmp%2Fx&b=x+y", "?a=b=c", "?a=1;b=2", "?options=-csearch_path%3Dx",
            "?host=h1:1&host=h2:2", "?a=1&&b=2", "?a=%zz", "?x=1\n2", "?a=@b"]  # fmt: skip

@@ -9,6 +9,8 @@ import base64
 import json
 import urllib.parse
 
+from written_uris import written_uri
+
 LOCAL = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
 ENVIRONMENT = "airflow.secrets.environment_variables.EnvironmentVariablesBackend"
 KEYS = [base64.urlsafe_b64encode(bytes([number]) * 32).decode() for number in (7, 99, 250)]
@@ -59,6 +61,8 @@ class Maker:
     # --- connections and values -------------------------------------------------------------------
 
     def uri(self):
+        if self.chance(0.15):
+            return written_uri(self.rng)
         quote = urllib.parse.quote if self.chance(0.6) else (lambda text, safe="": text)
         text = lambda: quote(self.text(), safe="")  # noqa: E731
         uri = self.pick(TYPES) + self.pick(["://", "://", "://", "://", ":", ":/"])

@@ -1,5 +1,5 @@
 """Asks Python's requests, which Airflow's Vault client uses, which proxy stands before an address:
-`python tests/conformance/vault_proxies.py --cases 400 --seed 1 > tests/conformance/vault_proxies.jsonl`"""
+`python tests/conformance/vault_proxies.py --cases 900 --seed 1 > tests/conformance/vault_proxies.jsonl`"""
 
 import argparse
 import json
@@ -16,6 +16,9 @@ URLS = [
     "http://vault.example.com:8200",
     "http://127.0.0.1:8200",
     "https://10.1.2.3:8200",
+    "http://[::1]:8200",
+    "https://[::1]",
+    "https://[2001:db8::7]:8200",
 ]
 NO_PROXY = [
     "",
@@ -34,8 +37,13 @@ NO_PROXY = [
     "ample.com",
     ",",
     "localhost",
+    "::1",
+    "[::1]",
+    "x, 2001:DB8::7",
+    "2001:db8::/32",
+    "::1:8200",
 ]
-KEYS = ["http", "https", "all", "http://vault", "https://vault.example.com", "all://127.0.0.1"]
+KEYS = ["http", "https", "all", "http://vault", "https://vault.example.com", "all://127.0.0.1", "all://::1"]
 
 
 def proxy(random_):

@@ -1,7 +1,9 @@
 //! Asking a metadata DB on a server for its one connection, and what may come of it.
 
 use airflow_secrets::{
-    Dialect, Failure, FailureKind, Lookup, SecretsBackend, backends::MetastoreBackend,
+    Failure, Lookup, SecretsBackend,
+    backend::{FailureKind, LookupOptions},
+    backends::metastore::MetastoreBackend,
 };
 
 pub(crate) fn backend(url: &str) -> MetastoreBackend {
@@ -10,7 +12,7 @@ pub(crate) fn backend(url: &str) -> MetastoreBackend {
 
 /// The host of connection `pg`, or `None` where it is missing.
 pub(crate) async fn host(backend: &MetastoreBackend) -> Result<Option<String>, Failure> {
-    let answer = backend.get_connection("pg", None, Dialect::Core).await?;
+    let answer = backend.get_connection("pg", &LookupOptions::new()).await?;
     Ok(match answer {
         Lookup::Found { value, .. } => value.host().map(str::to_owned),
         _ => None,
@@ -21,11 +23,17 @@ pub(crate) async fn assert_answers(backend: &MetastoreBackend) {
     assert_eq!(host(backend).await, Ok(Some("db.example.com".to_owned())));
 }
 
-/// What the one failure says, which must be that the database is unavailable. Passwords (with
-/// `marker` in them) and users (`test_…`) are in nothing that is shown.
+/// What the one failure says, which must be that the database is unavailable.
 pub(crate) async fn unavailable(backend: &MetastoreBackend) -> String {
+    fails(backend, FailureKind::Unavailable).await
+}
+
+/// What the one failure says, which must be of `kind`. Passwords (with `marker` in them) and users
+/// (`test_…`) are in nothing that is shown.
+pub(crate) async fn fails(backend: &MetastoreBackend, kind: FailureKind) -> String {
     let failure = host(backend).await.unwrap_err();
-    assert_eq!(failure.kind(), FailureKind::Unavailable);
+    assert_eq!(failure.kind(), kind, "{failure}");
+    assert_eq!(failure.is_transient(), kind == FailureKind::Unavailable);
     let shown = format!("{failure} {failure:?} {backend:?}");
     for secret in ["p@ss", "p%40ss", "marker", "test_"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
@@ -33,8 +41,13 @@ pub(crate) async fn unavailable(backend: &MetastoreBackend) -> String {
     failure.message().to_owned()
 }
 
-/// Asserts that asking at `url` fails as `what` says.
+/// Asserts that `url` is unavailable, as `what` says.
 pub(crate) async fn assert_says(url: &str, what: &str) {
-    let message = unavailable(&backend(url)).await;
+    assert_fails(url, FailureKind::Unavailable, what).await;
+}
+
+/// Asserts that asking at `url` fails with `kind`, as `what` says.
+pub(crate) async fn assert_fails(url: &str, kind: FailureKind, what: &str) {
+    let message = fails(&backend(url), kind).await;
     assert!(message.contains(what), "{what:?} is not in {message:?}");
 }

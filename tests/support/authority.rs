@@ -1,11 +1,15 @@
 //! A private certificate authority, made for one test.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, date_time_ymd,
 };
+use rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer};
 
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -40,9 +44,9 @@ impl Authority {
         std::fs::write(file, &self.pem).unwrap();
     }
 
-    /// A certificate for a server at 127.0.0.1, or for a client.
+    /// A certificate for a server at 127.0.0.1 or `::1`, or for a client.
     pub(crate) fn issue(&self, name: &str, folder: &Path) -> Files {
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let mut params = CertificateParams::new(["127.0.0.1", "::1"].map(str::to_owned)).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
@@ -58,5 +62,22 @@ impl Authority {
         std::fs::write(&files.certificate, certificate.pem()).unwrap();
         std::fs::write(&files.key, key.serialize_pem()).unwrap();
         files
+    }
+
+    /// A server's TLS with a certificate for `host`, which is valid until the year `end`.
+    #[allow(dead_code)]
+    pub(crate) fn server(&self, host: &str, end: i32) -> ServerConfig {
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_after = date_time_ymd(end, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key.into())
+            .unwrap()
     }
 }

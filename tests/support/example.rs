@@ -5,15 +5,14 @@ use std::{
     process::Command,
 };
 
-/// The example that `cargo test` builds beside this test.
+/// The example that cargo built beside this test.
 pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     let example = profile.join("examples").join(name);
     assert!(
         example.exists(),
-        "run `cargo build --example {name}` with this test's features first; `cargo test` alone \
-         does it"
+        "run `cargo build --example {name}` with this test's features first; `scripts/test` does it"
     );
     example
 }

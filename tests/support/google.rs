@@ -4,8 +4,9 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
+    rand::SystemRandom,
     rsa::{KeyPair, KeySize},
-    signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey},
+    signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey},
 };
 use base64::{
     Engine as _,
@@ -61,6 +62,27 @@ pub(crate) fn claims_of(token: &str) -> Value {
     assert_eq!(header["alg"], "RS256");
     assert_eq!(header["kid"], "key-1");
     serde_json::from_slice(&decode(claims)).unwrap()
+}
+
+/// The JWT of these claims, signed with the key file's key.
+pub(crate) fn signed(claims: &str) -> String {
+    let header = json!({"alg": "RS256", "kid": "key-1", "typ": "JWT"}).to_string();
+    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let signed = format!(
+        "{}.{}",
+        encode(header.as_bytes()),
+        encode(claims.as_bytes())
+    );
+    let mut signature = vec![0; KEY.public_modulus_len()];
+    let random = SystemRandom::new();
+    KEY.sign(
+        &RSA_PKCS1_SHA256,
+        &random,
+        signed.as_bytes(),
+        &mut signature,
+    )
+    .unwrap();
+    format!("{signed}.{}", encode(&signature))
 }
 
 /// The token that a request carries.

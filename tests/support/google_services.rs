@@ -4,6 +4,7 @@
 //!
 //! It follows Google's references:
 //! * secrets: <https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/access>
+//! * signed JWTs: <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signJwt>
 //! * impersonation: <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken>
 //! * users' tokens: <https://developers.google.com/identity/protocols/oauth2/web-server#offline>
 //! * keys' tokens: <https://developers.google.com/identity/protocols/oauth2/service-account#httprest>
@@ -28,6 +29,8 @@ use super::{
 
 const SECRET_MANAGER: &str = "secretmanager.googleapis.com";
 const IAM: &str = "iamcredentials.googleapis.com";
+/// Where Airflow has JWTs signed.
+const FORMER_IAM: &str = "iam.googleapis.com";
 const OAUTH: &str = "oauth2.googleapis.com";
 const STS: &str = "sts.googleapis.com";
 
@@ -64,7 +67,15 @@ impl GoogleServices {
             move |request: &Request| state.handle(request)
         };
         let ca = folder.path().join("ca.pem");
-        let hosts = [SECRET_MANAGER, IAM, OAUTH, STS, ITS_SECRET_MANAGER, ITS_IAM];
+        let hosts = [
+            SECRET_MANAGER,
+            IAM,
+            FORMER_IAM,
+            OAUTH,
+            STS,
+            ITS_SECRET_MANAGER,
+            ITS_IAM,
+        ];
         let server = https::serve(&hosts, &ca, Arc::new(handler));
         Self {
             address: server.address,
@@ -142,6 +153,7 @@ impl State {
         match request.host.as_str() {
             _ if !request.is_tls => metadata(request),
             SECRET_MANAGER | ITS_SECRET_MANAGER => secret(request),
+            IAM | FORMER_IAM if request.path.ends_with(":signJwt") => signed_jwt(request),
             IAM | ITS_IAM => impersonated(request),
             OAUTH => token(request),
             STS => exchanged(request),
@@ -201,6 +213,20 @@ fn secret(request: &Request) -> Reply {
     let secret = path.strip_suffix("/versions/latest:access").unwrap();
     let payload = format!("{secret} for {who} with {scopes}");
     Reply::json(200, &google::version(payload))
+}
+
+/// What the bearer of a token has signed, as one who may sign for any account.
+fn signed_jwt(request: &Request) -> Reply {
+    assert_eq!(request.method, "POST");
+    Bearer::of(request);
+    let account = request.path.rsplit('/').next().unwrap();
+    let account = account.strip_suffix(":signJwt").unwrap();
+    let body = serde_json::from_str::<Value>(&request.body).unwrap();
+    let payload = body["payload"].as_str().unwrap();
+    let claims = serde_json::from_str::<Value>(payload).unwrap();
+    assert_eq!(claims["sub"], account);
+    let signed = json!({"keyId": "key-1", "signedJwt": google::signed(payload)});
+    Reply::json(200, &signed)
 }
 
 fn impersonated(request: &Request) -> Reply {
@@ -314,6 +340,7 @@ fn metadata(request: &Request) -> Reply {
         // Of another cloud's, which gives tokens.
         "/pods" => Reply::json(200, &json!({"jwt": SUBJECT_TOKEN})),
         "/computeMetadata/v1/project/project-id" => text(MACHINES_PROJECT),
+        "/email" => text("machine@p"),
         "/" => Reply::json(
             200,
             &json!({"email": "machine@p", "scopes": [CLOUD_PLATFORM]}),

@@ -84,6 +84,7 @@ pub(crate) type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
 
 /// Serves for as long as the test runs, under `hosts`; writes the authority that signed its
 /// certificate to `ca`.
+#[allow(dead_code)] // Not for every test.
 pub(crate) fn serve(hosts: &[&str], ca: &Path, handler: Arc<Handler>) -> Server {
     serve_by(config(hosts, ca), handler)
 }
@@ -109,7 +110,8 @@ pub(crate) fn serve_by(config: ServerConfig, handler: Arc<Handler>) -> Server {
     server
 }
 
-fn config(hosts: &[&str], ca: &Path) -> ServerConfig {
+/// TLS for `hosts`; writes the authority that signed its certificate to `ca`.
+pub(crate) fn config(hosts: &[&str], ca: &Path) -> ServerConfig {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];

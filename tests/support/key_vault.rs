@@ -78,6 +78,23 @@ struct Version {
 impl Azure {
     pub(crate) fn start() -> Self {
         let folder = TempDir::new().unwrap();
+        let hosts = [
+            HOST,
+            token_authority::HOST,
+            "*.vault.azure.net",
+            "localhost",
+        ];
+        let config = https::config(&hosts, &folder.path().join("ca.pem"));
+        Self::serve(config, folder)
+    }
+
+    /// The same with TLS of one's own.
+    #[allow(dead_code)] // Not for the benches.
+    pub(crate) fn start_with(config: rustls::ServerConfig) -> Self {
+        Self::serve(config, TempDir::new().unwrap())
+    }
+
+    fn serve(config: rustls::ServerConfig, folder: TempDir) -> Self {
         let authority = Arc::new(TokenAuthority::default());
         let vault = Arc::new(KeyVault::default());
         let handler = {
@@ -87,14 +104,7 @@ impl Azure {
                 _ => authority.handle(request),
             }
         };
-        let hosts = [
-            HOST,
-            token_authority::HOST,
-            "*.vault.azure.net",
-            "localhost",
-        ];
-        let ca = folder.path().join("ca.pem");
-        let server = https::serve(&hosts, &ca, Arc::new(handler));
+        let server = https::serve_by(config, Arc::new(handler));
         Self {
             authority,
             vault,
@@ -218,7 +228,7 @@ impl KeyVault {
         names.map(str::to_owned).collect()
     }
 
-    fn handle(&self, request: &Request) -> Reply {
+    pub(crate) fn handle(&self, request: &Request) -> Reply {
         let mut state = self.state.lock().unwrap();
         state.requests.push(request.clone());
         if request.parameter("api-version").is_empty() {

@@ -8,8 +8,9 @@ use std::{
 };
 
 use airflow_secrets::{
-    Connection, Dialect, Failure, FailureKind, Lookup, Secret, SecretsBackend,
-    backends::MetastoreBackend,
+    Connection, Failure, Lookup, Secret, SecretsBackend,
+    backend::{FailureKind, LookupOptions},
+    backends::metastore::MetastoreBackend,
 };
 use rusqlite::types::ValueRef;
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 /// A file under `tests/conformance`.
 pub(crate) fn conformance(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/conformance")
+        .join("../conformance")
         .join(name)
 }
 
@@ -100,7 +101,8 @@ pub(crate) fn answer_json<T>(
     match answer {
         Ok(Lookup::Found { value: found, .. }) => value(found),
         Ok(Lookup::Missing { .. }) => Value::Null,
-        Ok(Lookup::Skipped { reason }) => json!({ "skipped": reason.to_string() }),
+        Ok(Lookup::Skipped { reason, .. }) => json!({ "skipped": reason.to_string() }),
+        Ok(_) => panic!("a lookup of a kind that is new"),
         Err(failure) => json!({ "error": failure.kind() == FailureKind::Configuration }),
     }
 }
@@ -126,6 +128,10 @@ pub(crate) fn expected(case: &Case, release: u8) -> Value {
     }
     if !out["error"].is_null() {
         return json!({ "error": out["of_key"] });
+    }
+    // A variable that no key decrypts is absent there.
+    if case.encrypted && out.is_null() {
+        return json!({ "error": false });
     }
     let extra = out["extra"].as_str().unwrap_or_default();
     let is_object = || serde_json::from_str::<Value>(extra).is_ok_and(|extra| extra.is_object());
@@ -164,13 +170,17 @@ pub(crate) async fn assert_same_answers(
             let mut answer = match &case.asked {
                 Asked::Connection(id) => {
                     ids.0.push(id.as_str());
-                    let answer = backend.get_connection(id, team, Dialect::Core).await;
+                    let answer = backend
+                        .get_connection(id, &LookupOptions::new().with_team(team))
+                        .await;
                     answers.0.push(answer.clone());
                     answer_json(&answer, connection_json)
                 }
                 Asked::Variable(id) => {
                     ids.1.push(id.as_str());
-                    let answer = backend.get_variable(id, team).await;
+                    let answer = backend
+                        .get_variable(id, &LookupOptions::new().with_team(team))
+                        .await;
                     answers.1.push(answer.clone());
                     answer_json(&answer, variable_json)
                 }
@@ -189,12 +199,16 @@ pub(crate) async fn assert_same_answers(
                 ));
             }
         }
-        let together = backend.get_connections(&ids.0, team, Dialect::Core).await;
+        let together = backend
+            .get_connections(&ids.0, &LookupOptions::new().with_team(team))
+            .await;
         assert_eq!(
             together, answers.0,
             "connections at once, key {key:?}, team {team:?}"
         );
-        let together = backend.get_variables(&ids.1, team).await;
+        let together = backend
+            .get_variables(&ids.1, &LookupOptions::new().with_team(team))
+            .await;
         assert_eq!(
             together, answers.1,
             "variables at once, key {key:?}, team {team:?}"

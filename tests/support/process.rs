@@ -1,18 +1,17 @@
-//! A server's process that ends with the test, however the test ends.
+//! A server's process that ends with the test.
+
+#[path = "watched.rs"]
+mod watched;
 
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     sync::Mutex,
     time::{Duration, Instant},
 };
 
-/// Runs the program, and ends it when nobody holds its other end of the pipe any more: when this
-/// is dropped, or when the test itself is gone.
-const WATCHER: &str = r#"exec 3<&0; "$@" </dev/null 3<&- & pid=$!
-    (cat <&3 >/dev/null; kill $pid) 2>/dev/null & watcher=$!
-    exec 3<&-; wait $pid; status=$?; kill $watcher; exit $status"#;
+use self::watched::watched;
 
 /// A program that runs until this is dropped.
 #[derive(Debug)]
@@ -30,12 +29,8 @@ impl Process {
             .append(true)
             .open(&log)
             .unwrap();
-        let child = Command::new("sh")
-            .args(["-c", WATCHER, "sh"])
-            .arg(program)
-            .args(arguments)
+        let child = watched(Command::new(program).args(arguments), "TERM", None)
             .current_dir(folder)
-            .stdin(Stdio::piped())
             .stdout(file.try_clone().unwrap())
             .stderr(file)
             .spawn()
@@ -74,15 +69,12 @@ impl Drop for Process {
 
 /// A tool that `scripts/install-tools` installs.
 pub(crate) fn tool(path: &str) -> PathBuf {
-    let tool = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(".tools")
-        .join(path);
-    assert!(
-        tool.exists(),
-        "{} is missing: run scripts/install-tools",
-        tool.display()
-    );
-    tool
+    // The tests and the benches are packages in folders of their own.
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .map(|folder| folder.join(".tools").join(path))
+        .find(|tool| tool.exists())
+        .unwrap_or_else(|| panic!(".tools/{path} is missing: run scripts/install-tools"))
 }
 
 /// A program of a Debian package, which may lie outside of an ordinary PATH.

@@ -11,7 +11,7 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) async fn by(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
-        let (url, seen) = wire::serve(answer).await;
+        let (url, seen) = wire::serve("127.0.0.1:0", answer).await;
         Self { url, seen }
     }
 }

@@ -1,6 +1,9 @@
 //! Servers that a test binary starts for itself: on free ports, as a user without privileges, and
 //! gone when the binary is.
 
+#[path = "watched.rs"]
+mod watched;
+
 use std::{
     fs,
     io::{self, Read},
@@ -11,6 +14,8 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+
+use self::watched::watched;
 
 /// A program that was installed with a Debian package.
 pub(crate) fn program(name: &str, folders: &[&str]) -> PathBuf {
@@ -95,25 +100,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `command`, and waits until somebody listens on `port`. A shell watches over it: its
-    /// input ends with this process, and it then stops the server with `signal` and removes `folder`.
+    /// Starts `command`, and waits until somebody listens on `port`. It is stopped
+    /// with `signal`, and `folder` is removed then.
     pub(crate) fn start(command: &Command, signal: &str, port: u16, folder: Option<&Path>) -> Self {
-        let script = r#"folder="$1" signal="$2"; shift 2; exec 3<&0
-            "$@" </dev/null 3<&- & server=$!
-            (cat <&3; kill -"$signal" $server) & watcher=$!
-            exec 3<&-; wait $server; status=$?; kill $watcher
-            [ -z "$folder" ] || rm -rf "$folder"
-            exit $status"#;
-        let mut shell = Command::new("sh");
-        shell
-            .args(["-c", script, "sh"])
-            .arg(folder.unwrap_or(Path::new("")))
-            .arg(signal)
-            .arg(command.get_program())
-            .args(command.get_args())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+        let mut shell = watched(command, signal, folder);
+        shell.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = shell.spawn().unwrap();
         let deadline = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::process::tool;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance/lookups.py");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance/lookups.py");
 
 /// All that either of them sees of its surroundings, but for a home of its own.
 pub(crate) type Variables = BTreeMap<String, String>;

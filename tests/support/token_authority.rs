@@ -38,6 +38,7 @@ pub(crate) const CLIENT: &str = "33333333-aaaa-4bbb-8ccc-000000000003";
 pub(crate) const CLIENT_SECRET: &str = "MARKER~client.secret";
 pub(crate) const EXPIRED_SECRET: &str = "MARKER~expired.secret";
 pub(crate) const USER_ASSIGNED: &str = "44444444-aaaa-4bbb-8ccc-000000000004";
+pub(crate) const SUBSCRIPTION: &str = "55555555-aaaa-4bbb-8ccc-000000000005";
 pub(crate) const IDENTITY_HEADER: &str = "MARKER-identity-header";
 pub(crate) const AUDIENCE: &str = "https://vault.azure.net";
 const KUBERNETES: &str = "https://oidc.kubernetes.example";
@@ -199,6 +200,7 @@ fn answer(request: &Request, life: i64) -> Reply {
     let segments = segments.collect::<Vec<_>>();
     match (request.method.as_str(), segments.as_slice()) {
         ("GET", ["metadata", "identity", "oauth2", "token"]) => imds(request, life),
+        ("GET", ["metadata", "instance", "compute"]) => machine(request),
         ("GET", ["msi", "token"]) => app_service(request, life),
         ("POST", [tenant, "oauth2", "v2.0", "token"]) if request.is_tls => {
             token(request, tenant, life)
@@ -340,6 +342,18 @@ fn imds(request: &Request, life: i64) -> Reply {
         Ok(resource) => managed(request, resource, life),
         Err(reply) => reply,
     }
+}
+
+/// <https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service#instance-metadata>
+fn machine(request: &Request) -> Reply {
+    if request.header("metadata") != "true" || request.parameter("api-version") != "2021-02-01" {
+        return Reply::json(400, &json!({"error": "Bad request. MARKER"}));
+    }
+    let machine = json!({
+        "name": "worker-0", "resourceGroupName": "airflow-group", "subscriptionId": SUBSCRIPTION,
+        "vmId": "MARKER-vm-id", "vmScaleSetName": "",
+    });
+    Reply::json(200, &machine)
 }
 
 fn app_service(request: &Request, life: i64) -> Reply {

@@ -227,8 +227,13 @@ pub(crate) struct Queued {
 
 impl Queued {
     pub(crate) async fn with(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self::at("127.0.0.1:0", answers).await
+    }
+
+    /// The same at another local address.
+    pub(crate) async fn at(address: &str, answers: impl IntoIterator<Item = Answer>) -> Self {
         let answers = Mutex::new(answers.into_iter().collect::<VecDeque<_>>());
-        let (url, seen) = serve(move |_| {
+        let (url, seen) = serve(address, move |_| {
             let answer = answers.lock().unwrap().pop_front();
             answer.unwrap_or_else(|| Answer::new(404, r#"{"errors":[]}"#))
         })
@@ -237,11 +242,12 @@ impl Queued {
     }
 }
 
-/// Serves what `answer` gives; its URL, and what it has seen.
+/// Serves what `answer` gives at a local address; the URL, and the requests that were seen.
 pub(crate) async fn serve(
+    address: &str,
     answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
 ) -> (String, Seen) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind(address).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let seen = Seen::default();
     let (noted, answer) = (seen.clone(), Arc::new(answer));

@@ -6,47 +6,36 @@
 //! with two [`Service`]s: names, session, credentials, time-outs and retries are the same, the
 //! calls differ.
 //!
-//! * **Names** are `<prefix><sep><id>`, a team's `<prefix><sep><team>--<id>`; a team's own comes
-//!   first.
-//! * **Region and profile** are found in boto3's order; credentials are those that are given, else
-//!   those of boto3's default chain (environment; profile, with roles, web identity, SSO and
-//!   `credential_process`; ECS and EKS; EC2), and with `role_arn` those that STS gives for it. They
-//!   are loaded once for however many lookups start at once, and again a minute before they expire.
-//! * **Logs**: the SDK's own records are not passed on, since at level TRACE they hold session
-//!   tokens.
-//! * **The wire**: the client is made at the first lookup. A lookup is one call, repeated with
-//!   jitter on throttling, 5xx and connection errors; the SDK's adaptive mode slows down a client
-//!   that is throttled. Many ids at once are as few calls as the service offers.
+//! * **Names** are `<prefix><sep><id>`. With a team, `<prefix><sep><team>--<id>` is read first.
+//! * **Region and profile** are found in boto3's order.
+//! * **Credentials** are those in the settings, else those of boto3's default chain (environment;
+//!   profile, with roles, web identity, SSO and `credential_process`; ECS and EKS; EC2). With
+//!   `role_arn` they are those that STS issues for that role. They are loaded once for all
+//!   concurrent lookups, and again one minute before they expire.
+//! * **Logs**: the SDK's own records do not reach a `tracing` subscriber. Where there is none, and
+//!   `tracing` hands records to the `log` crate, they reach that; no record contains a secret, since
+//!   the SDK sees neither tokens nor signatures.
+//! * **Requests**: the client is made at the first lookup. A lookup is one call. Throttling, 5xx and
+//!   connection errors are retried with jitter; the SDK's adaptive mode slows down a client that is
+//!   throttled. Many ids are read in as few calls as the service allows.
 
-mod assume_role;
+mod answer;
 mod builder;
+#[cfg(feature = "vault")]
+pub(super) mod caller_identity;
+mod client;
 mod credential;
-#[cfg(feature = "aws-secrets-manager")]
-mod document;
-mod facts;
-mod http;
-mod kwargs;
-mod names;
+pub(super) mod kwargs;
+mod naming;
 mod options;
-#[cfg(feature = "aws-parameter-store")]
-mod parameter_store;
-mod pattern;
 mod profile_files;
-mod proxy;
-mod retries;
-#[cfg(feature = "aws-secrets-manager")]
-mod secrets_manager;
-mod service;
-mod session;
 mod shared_config;
 #[cfg(test)]
 #[cfg(all(feature = "aws-secrets-manager", feature = "aws-parameter-store"))]
 mod tests;
-mod tls;
-mod trouble;
-mod words;
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
@@ -54,42 +43,49 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
-use tokio::{
-    sync::{OnceCell, Semaphore},
-    time::timeout,
-};
-use tracing::{
-    Dispatch,
-    instrument::{WithDispatch, WithSubscriber},
-};
+use tokio::sync::OnceCell;
 
 #[cfg(feature = "aws-parameter-store")]
-pub use self::parameter_store::ParameterStore;
+pub use self::client::parameter_store::ParameterStore;
 #[cfg(feature = "aws-secrets-manager")]
-pub use self::secrets_manager::SecretsManager;
-pub use self::{
-    assume_role::{AssumeRole, WebIdentityToken},
-    builder::AwsBuilder,
-    options::RetryMode,
-    service::Service,
-};
+pub use self::client::secrets_manager::SecretsManager;
 use self::{
-    names::{Kind, Names},
+    answer::BatchError,
+    client::{Reading, Readings, http},
+    naming::{Names, SecretKind},
     options::SessionOptions,
-    service::{Reading, Readings},
-    trouble::BatchTrouble,
+};
+pub use self::{
+    builder::AwsBuilder,
+    client::Service,
+    credential::{
+        AwsCredential,
+        assume_role::{AssumeRole, WebIdentityToken},
+    },
+    options::RetryMode,
 };
 use crate::{
-    BackendSetup, ConfigurationError, Connection, Dialect, Failure, Lookup, Secret, SecretsBackend,
+    ConfigurationError, Connection, Failure, Lookup, Secret, SecretsBackend,
+    backend::{CHECK_ID, CheckOutcome, LookupOptions, SkipReason},
+    backends::{deadline::Deadline, registry::BackendSetup, runtime, subscriber::silently},
+    config::Warning,
 };
 
 /// Airflow's `SecretsManagerBackend`.
 #[cfg(feature = "aws-secrets-manager")]
 pub type SecretsManagerBackend = AwsBackend<SecretsManager>;
 
+/// Makes a [`SecretsManagerBackend`] from code.
+#[cfg(feature = "aws-secrets-manager")]
+pub type SecretsManagerBuilder = AwsBuilder<SecretsManager>;
+
 /// Airflow's `SystemsManagerParameterStoreBackend`.
 #[cfg(feature = "aws-parameter-store")]
 pub type SystemsManagerParameterStoreBackend = AwsBackend<ParameterStore>;
+
+/// Makes a [`SystemsManagerParameterStoreBackend`] from code.
+#[cfg(feature = "aws-parameter-store")]
+pub type SystemsManagerParameterStoreBuilder = AwsBuilder<ParameterStore>;
 
 /// Reads connections, variables and configuration entries from one of AWS's services.
 ///
@@ -98,15 +94,15 @@ pub type SystemsManagerParameterStoreBackend = AwsBackend<ParameterStore>;
 /// `Debug` shows no secret.
 #[derive(Debug)]
 pub struct AwsBackend<S: Service> {
+    warnings: Vec<Warning>,
     names: Names,
     options: SessionOptions,
-    /// Made once, at the first lookup; an attempt that fails is made again at the next.
+    /// Made at the first lookup. If that fails, the next lookup tries again.
     service: OnceCell<S>,
-    /// For a call with its retries.
+    /// The limit for one call with its retries.
     timeout: Duration,
-    slots: Semaphore,
     max_concurrent_requests: usize,
-    /// Whether AWS refused the call for many names, which is then not made again.
+    /// Whether AWS denied the call for many names; it is then not made again.
     batch_is_denied: AtomicBool,
 }
 
@@ -120,62 +116,65 @@ impl<S: Service> AwsBackend<S> {
     /// The backend that Airflow would make from the same keyword arguments and environment.
     ///
     /// # Errors
-    /// When an argument is wrong. Unknown ones are warnings, as Airflow passes over them.
+    /// When an argument is invalid. Unknown arguments are warnings, since Airflow ignores them.
     pub fn from_setup(setup: BackendSetup<'_>) -> Result<Self, ConfigurationError> {
         kwargs::builder(setup)?.build()
     }
 
-    async fn service(&self) -> Result<&S, Failure> {
+    async fn service(&self, options: &LookupOptions) -> Result<&S, Failure> {
+        runtime::check().map_err(Failure::configuration)?;
         let connect = || {
             silently(async {
                 Ok(S::connect(
-                    session::connect(&self.options, &S::FACTS).await?,
+                    client::session::connect(&self.options, &S::FACTS).await?,
                 ))
             })
         };
-        let made = timeout(self.timeout, self.service.get_or_try_init(connect));
-        made.await.unwrap_or_else(|_| {
+        let deadline = Deadline::new(self.timeout, options);
+        let made = deadline.wait_for(self.service.get_or_try_init(connect));
+        made.await.unwrap_or_else(|| {
             Err(Failure::unavailable(
-                "the files that AWS's settings name (profiles, certificates) could not be read in \
-                 time",
+                "reading the AWS profile files and certificates took too long: check the file \
+                 system they are on",
             ))
         })
     }
 
-    /// What each id comes to: the names of all are asked for at once, a team's own first, and the
-    /// global ones of those ids that have none.
+    /// The answer for each id. The first name of every id is read at once, then the next name of
+    /// those ids that were not found: with a team, its own name comes before the global one.
     async fn look_up(
         &self,
-        kind: Kind,
+        kind: SecretKind,
         ids: &[&str],
-        team: Option<&str>,
+        options: &LookupOptions,
     ) -> Vec<Result<Lookup<Secret>, Failure>> {
-        let mut asked = Vec::with_capacity(ids.len());
+        let mut search = Vec::with_capacity(ids.len());
         for id in ids {
-            asked.push(Asked::new(self.names.locate(kind, id, team)));
+            search.push(Search::new(self.names.locate(kind, id, options.team())));
         }
-        while asked.iter().any(|asked| asked.next_name().is_some()) {
-            let mut names = asked
+        while search.iter().any(|search| search.next_name().is_some()) {
+            let mut names = search
                 .iter()
-                .filter_map(Asked::next_name)
+                .filter_map(Search::next_name)
                 .collect::<Vec<_>>();
             names.sort_unstable();
             names.dedup();
-            let readings = match self.service().await {
-                Ok(service) => self.read(service, &names).await,
+            let readings = match self.service(options).await {
+                Ok(service) => self.read(service, &names, options).await,
                 Err(failure) => all_failed(&names, &failure),
             };
-            for asked in &mut asked {
-                if let Some(name) = asked.next_name() {
-                    asked.take(readings.get(name).cloned());
+            for search in &mut search {
+                if let Some(name) = search.next_name() {
+                    search.take(readings.get(name).cloned());
                 }
             }
         }
-        asked.into_iter().map(Asked::lookup).collect()
+        search.into_iter().map(Search::lookup).collect()
     }
 
-    /// Each name's reading, in as few calls as may be.
-    async fn read(&self, service: &S, names: &[&str]) -> Readings {
+    /// The reading of each name, in as few calls as possible. Each call ends at the deadline by itself,
+    /// so that what others have read by then is kept.
+    async fn read(&self, service: &S, names: &[&str], options: &LookupOptions) -> Readings {
         let size = if self.batch_is_denied.load(Ordering::Relaxed) {
             1
         } else {
@@ -183,7 +182,7 @@ impl<S: Service> AwsBackend<S> {
         };
         let chunks = names
             .chunks(size.max(1))
-            .map(|chunk| self.read_chunk(service, chunk));
+            .map(|chunk| self.read_chunk(service, chunk, options));
         let chunks = chunks.collect::<Vec<_>>();
         let mut readings = HashMap::with_capacity(names.len());
         let mut chunks = stream::iter(chunks).buffer_unordered(self.max_concurrent_requests);
@@ -193,40 +192,54 @@ impl<S: Service> AwsBackend<S> {
         readings
     }
 
-    async fn read_chunk(&self, service: &S, names: &[&str]) -> Readings {
+    async fn read_chunk(&self, service: &S, names: &[&str], options: &LookupOptions) -> Readings {
+        let mut readings = Readings::new();
         if names.len() > 1 && !self.batch_is_denied.load(Ordering::Relaxed) {
-            let batch = self.in_time(service.read_batch(names)).await;
-            match batch.unwrap_or_else(|failure| Err(BatchTrouble::Failed(failure))) {
-                Ok(readings) => return readings,
-                Err(BatchTrouble::Denied) => self.give_up_batches(),
-                Err(BatchTrouble::NotAsBatch) => {}
-                Err(BatchTrouble::Failed(failure)) => return all_failed(names, &failure),
+            let batch = self.in_time(options, service.read_batch(names)).await;
+            match batch.unwrap_or_else(|failure| Err(BatchError::Failed(failure))) {
+                Ok(batch) => readings = batch,
+                Err(BatchError::Denied) => self.give_up_batches(),
+                Err(BatchError::NotAsBatch) => {}
+                Err(BatchError::Failed(failure)) => return all_failed(names, &failure),
             }
         }
-        let reads = names
-            .iter()
+        let open = names.iter().filter(|name| !readings.contains_key(**name));
+        let reads = open
             .map(|name| async {
-                let read = self.in_time(service.read(name)).await;
+                let read = self.in_time(options, service.read(name)).await;
                 ((*name).to_owned(), read.unwrap_or_else(Err))
             })
             .collect::<Vec<_>>();
-        stream::iter(reads)
-            .buffer_unordered(self.max_concurrent_requests)
-            .collect()
-            .await
+        let reads = stream::iter(reads).buffer_unordered(self.max_concurrent_requests);
+        readings.extend(reads.collect::<Vec<_>>().await);
+        readings
     }
 
-    /// Waits for a free slot and then for `call`, but no longer than a call may take.
-    async fn in_time<T>(&self, call: impl Future<Output = T>) -> Result<T, Failure> {
-        let in_slot = async {
-            // The semaphore is never closed; if it were, there would be no limit.
-            let _slot = self.slots.acquire().await;
-            silently(call).await
-        };
-        timeout(self.timeout, in_slot).await.map_err(|_| {
-            let seconds = self.timeout.as_secs_f64();
-            let message = format!("AWS did not answer in time ({seconds} s for a call in all)");
-            Failure::unavailable(message)
+    /// Waits for `call`, at most for the time of one call, and not beyond the deadline in `options`.
+    async fn in_time<T>(
+        &self,
+        options: &LookupOptions,
+        call: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        let deadline = Deadline::new(self.timeout, options);
+        let call = http::within(deadline, silently(call)).await;
+        call.map_err(|timed_out| {
+            let last = timed_out.last_attempt;
+            let last = last.map(|last| format!("; the last attempt: {last}"));
+            Failure::unavailable(if timed_out.is_for_slots {
+                format!(
+                    "most of the {deadline} of this lookup passed in the wait for one of {} \
+                     concurrent requests: raise \"max_pool_connections\" in config_kwargs, or look \
+                     up many ids in one call",
+                    self.max_concurrent_requests
+                )
+            } else {
+                format!(
+                    "AWS did not answer in time ({deadline} for credentials, call and retries, \
+                     AWS-5){}",
+                    last.unwrap_or_default()
+                )
+            })
         })
     }
 
@@ -234,36 +247,34 @@ impl<S: Service> AwsBackend<S> {
         if !self.batch_is_denied.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 backend = S::FACTS.name,
-                "AWS denied {}: each id is asked for by itself from now on; allow that action for \
-                 fewer calls",
+                "AWS denied {}: from now on each id is read by a call of its own; allow the action \
+                 to save calls",
                 S::FACTS.batch_action,
             );
         }
     }
 
-    /// The same for a single id, whose names are asked for by themselves.
+    /// The answer for a single id, without batches.
     async fn look_up_one(
         &self,
-        kind: Kind,
+        kind: SecretKind,
         id: &str,
         team: Option<&str>,
+        options: &LookupOptions,
     ) -> Result<Lookup<Secret>, Failure> {
-        let mut asked = Asked::new(self.names.locate(kind, id, team));
-        while let Some(name) = asked.next_name() {
-            let reading = match self.service().await {
-                Ok(service) => self.in_time(service.read(name)).await.unwrap_or_else(Err),
+        let mut search = Search::new(self.names.locate(kind, id, team));
+        while let Some(name) = search.next_name() {
+            let reading = match self.service(options).await {
+                Ok(service) => self
+                    .in_time(options, service.read(name))
+                    .await
+                    .unwrap_or_else(Err),
                 Err(failure) => Err(failure),
             };
-            asked.take(Some(reading));
+            search.take(Some(reading));
         }
-        asked.lookup()
+        search.lookup()
     }
-}
-
-/// `work` without the log records of the libraries below: at level TRACE the SDK writes down the
-/// headers that it signs, a session's token among them.
-fn silently<W: Future>(work: W) -> WithDispatch<W> {
-    work.with_subscriber(Dispatch::none())
 }
 
 /// The same failure for each of `names`.
@@ -274,19 +285,19 @@ fn all_failed(names: &[&str], failure: &Failure) -> Readings {
         .collect()
 }
 
-/// One id on its way: the names it may have, and what came of those that were asked for.
-struct Asked {
-    /// Those that are still to be asked for, the first one last.
+/// The lookup of one id: its possible names, and the results of those that were read.
+struct Search {
+    /// The names that are still to be read, in reverse order.
     names: Vec<String>,
-    /// Those that hold nothing.
+    /// The names that hold nothing.
     absent: Vec<String>,
-    reason: Option<String>,
-    /// Why a name that counts as absent could not be read.
+    reason: Option<Cow<'static, str>>,
+    /// Why a name that is treated as absent could not be read.
     failure: Option<Failure>,
     answer: Option<Result<Lookup<Secret>, Failure>>,
 }
 
-impl Asked {
+impl Search {
     fn new(located: Result<Vec<String>, Result<Lookup<Secret>, Failure>>) -> Self {
         let (mut names, answer) = match located {
             Ok(names) => (names, None),
@@ -307,7 +318,7 @@ impl Asked {
         self.names.last().filter(|_| open).map(String::as_str)
     }
 
-    /// Takes what came of the name that was next.
+    /// Takes the reading of the next name.
     fn take(&mut self, reading: Option<Result<Reading, Failure>>) {
         let Some(name) = self.names.pop() else {
             return;
@@ -318,7 +329,7 @@ impl Asked {
             Some(Ok(Reading::Absent { reason, failure })) => {
                 let failure = failure.map(|failure| failure.at(name.as_str()));
                 self.failure = self.failure.take().or(failure);
-                self.reason = self.reason.take().or_else(|| reason.map(str::to_owned));
+                self.reason = self.reason.take().or(reason);
                 self.absent.push(name);
             }
             Some(Err(failure)) => self.answer = Some(Err(failure.at(name))),
@@ -330,10 +341,10 @@ impl Asked {
         match (self.answer, self.failure) {
             (Some(answer), _) => answer,
             (None, Some(failure)) => Err(failure),
-            (None, None) => Ok(Lookup::Missing {
-                native_key: self.absent.join(", "),
-                reason: self.reason,
-            }),
+            (None, None) => {
+                let reason = self.reason.map(Cow::into_owned);
+                Ok(Lookup::missing(self.absent.join(", ")).because(reason))
+            }
         }
     }
 }
@@ -344,54 +355,91 @@ impl<S: Service> SecretsBackend for AwsBackend<S> {
         S::FACTS.name
     }
 
+    fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
     async fn get_conn_value(
         &self,
         conn_id: &str,
-        team: Option<&str>,
+        options: &LookupOptions,
     ) -> Result<Lookup<Secret>, Failure> {
-        let found = self.look_up_one(Kind::Connections, conn_id, team).await?;
+        let found = self
+            .look_up_one(SecretKind::Connections, conn_id, options.team(), options)
+            .await?;
         self.conn_value(found)
     }
 
-    async fn get_variable(&self, key: &str, team: Option<&str>) -> Result<Lookup<Secret>, Failure> {
-        self.look_up_one(Kind::Variables, key, team).await
+    async fn get_variable(
+        &self,
+        key: &str,
+        options: &LookupOptions,
+    ) -> Result<Lookup<Secret>, Failure> {
+        self.look_up_one(SecretKind::Variables, key, options.team(), options)
+            .await
     }
 
-    async fn get_config(&self, key: &str) -> Result<Lookup<Secret>, Failure> {
-        self.look_up_one(Kind::Config, key, None).await
+    async fn get_config(
+        &self,
+        key: &str,
+        options: &LookupOptions,
+    ) -> Result<Lookup<Secret>, Failure> {
+        self.look_up_one(SecretKind::Config, key, None, options)
+            .await
+    }
+
+    async fn check(&self, options: &LookupOptions) -> Result<CheckOutcome, Failure> {
+        let Some(name) = self.names.to_check(CHECK_ID) else {
+            return Ok(CheckOutcome::skipped(SkipReason::NoPrefix));
+        };
+        let reading = match self.service(options).await {
+            Ok(service) => self.in_time(options, service.read_once(&name)).await,
+            Err(failure) => Err(failure),
+        };
+        match reading.unwrap_or_else(Err) {
+            Err(failure)
+            | Ok(Reading::Absent {
+                failure: Some(failure),
+                ..
+            }) => Err(failure.at(name)),
+            Ok(Reading::Skipped(reason)) => Ok(CheckOutcome::skipped(reason)),
+            Ok(Reading::Found(_) | Reading::Absent { .. }) => Ok(CheckOutcome::reachable(name)),
+        }
     }
 
     async fn get_connections(
         &self,
         conn_ids: &[&str],
-        team: Option<&str>,
-        dialect: Dialect,
+        options: &LookupOptions,
     ) -> Vec<Result<Lookup<Connection>, Failure>> {
-        let found = self.look_up(Kind::Connections, conn_ids, team).await;
+        let found = self
+            .look_up(SecretKind::Connections, conn_ids, options)
+            .await;
         let answers = conn_ids.iter().zip(found);
         answers
-            .map(|(conn_id, found)| self.conn_value(found?)?.into_connection(conn_id, dialect))
+            .map(|(conn_id, found)| {
+                self.conn_value(found?)?
+                    .into_connection(conn_id, options.dialect())
+            })
             .collect()
     }
 
     async fn get_variables(
         &self,
         keys: &[&str],
-        team: Option<&str>,
+        options: &LookupOptions,
     ) -> Vec<Result<Lookup<Secret>, Failure>> {
-        self.look_up(Kind::Variables, keys, team).await
+        self.look_up(SecretKind::Variables, keys, options).await
     }
 }
 
 impl<S: Service> AwsBackend<S> {
-    /// A connection's text as the service's class gives it.
+    /// A connection's text, as Airflow's class for the service returns it.
     fn conn_value(&self, found: Lookup<Secret>) -> Result<Lookup<Secret>, Failure> {
-        match found {
-            Lookup::Found { value, native_key } => match self.names.words.conn_value(value) {
-                Ok(value) => Ok(Lookup::found(value, native_key)),
-                Err(failure) => Err(failure.at(native_key)),
-            },
-            other => Ok(other),
-        }
+        let Lookup::Found { native_key, .. } = &found else {
+            return Ok(found);
+        };
+        let name = native_key.clone();
+        found.try_map(|value| self.names.words.conn_value(value, &name))
     }
 }

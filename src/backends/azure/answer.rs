@@ -6,19 +6,20 @@ use azure_core::{
     error::ErrorKind,
     http::{RawResponse, StatusCode},
 };
+use azure_security_keyvault_secrets::models::Secret as VaultSecret;
 use serde::Deserialize;
 
-use super::wire;
-use crate::{Failure, FailureKind, Secret};
+use super::client::wire;
+use crate::{Failure, Secret, backend::FailureKind, backends::causes::cause};
 
-/// What a read found.
-pub(super) enum Answer {
+/// What reading a secret gave.
+pub(super) enum Reading {
     Found(Secret),
-    /// Not there, and why where there is more to say.
+    /// The vault has no such secret; the reason, if there is one to tell.
     Missing(Option<&'static str>),
 }
 
-/// Why there is no secret.
+/// Why reading gave no secret.
 pub(super) enum Problem {
     NotFound,
     Failed(Failure),
@@ -41,17 +42,27 @@ struct Problems {
     inner: Option<Box<Problems>>,
 }
 
-/// A secret that Key Vault gave; one without a value is as good as none.
-pub(super) fn value(value: Option<String>) -> Answer {
-    match value {
-        Some(value) => Answer::Found(value.into()),
-        None => Answer::Missing(Some("it has no value")),
+/// The value of the secret that Key Vault gave.
+///
+/// # Errors
+/// When the answer is not a secret. One without a value is treated as missing.
+pub(super) fn read(secret: azure_core::Result<VaultSecret>) -> Result<Reading, Failure> {
+    match secret {
+        Ok(VaultSecret {
+            value: Some(value), ..
+        }) => Ok(Reading::Found(value.into())),
+        Ok(VaultSecret { id: Some(_), .. }) => Ok(Reading::Missing(Some("it has no value"))),
+        _ => Err(not_key_vault(200)),
     }
 }
 
-/// An answer that is no secret.
-pub(super) fn unreadable() -> Failure {
-    Failure::invalid_value("the answer cannot be read: it is not UTF-8, or not one of Key Vault's")
+/// The failure for an answer that does not have Key Vault's form: that of a proxy or a gateway.
+fn not_key_vault(status: u16) -> Failure {
+    Failure::unavailable(format!(
+        "the answer is not one of Key Vault's (HTTP {status}): check \"vault_url\" and the proxy \
+         (AZURE-20)"
+    ))
+    .with_transient(false)
 }
 
 /// What `error`, which reading a secret of `vault` ended with, means.
@@ -61,53 +72,49 @@ pub(super) fn classify(error: &Error, vault: &str) -> Problem {
     }
     match error.kind() {
         ErrorKind::HttpResponse {
-            status: StatusCode::NotFound,
-            ..
-        } => Problem::NotFound,
-        ErrorKind::HttpResponse {
             status,
             raw_response,
             ..
-        } => Problem::Failed(refused(*status, raw_response.as_deref(), vault)),
+        } => refused(*status, raw_response.as_deref(), vault),
         _ if has_lost_its_token(error) => Problem::Failed(Failure::unavailable(format!(
-            "the Key Vault {vault} challenges again and again"
+            "the Key Vault {vault} asks for a new token at each request, and refuses the token that it \
+             is given"
         ))),
         ErrorKind::Io | ErrorKind::Connection => Problem::Failed(Failure::unavailable(format!(
-            "the Key Vault {vault} gave no whole answer"
+            "the answer of the Key Vault {vault} broke off"
         ))),
-        // All that is left is a challenge that is none, or that names another audience.
+        // All that is left is an invalid challenge, or one that names another audience.
         _ => Problem::Failed(Failure::configuration(format!(
-            "{vault} does not ask for a token as a Key Vault of that name does: check \
-                 \"vault_url\", or set \"verify_challenge_resource\" to false where the vault has \
-                 a name of its own"
+            "the challenge of {vault} is invalid, or names another audience: check \"vault_url\", or \
+             set \"verify_challenge_resource\" to false if the vault is reached by a private name"
         ))),
     }
 }
 
-/// Whether the SDK had a token and lost it before it was sent: each challenge to a lookup makes it
-/// forget the one token, and it may be another's, just come by.
+/// Whether the SDK had a token and lost it before it was sent: each challenge makes the SDK drop its
+/// one token, which another lookup may just have fetched.
 pub(super) fn has_lost_its_token(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Credential) && own_failure(error).is_none()
 }
 
 /// The failure of ours that the SDK carried along.
 pub(super) fn own_failure(error: &Error) -> Option<Failure> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(failure) = error.downcast_ref::<Failure>() {
-            return Some(failure.clone());
-        }
-        cause = error.source();
-    }
-    None
+    cause::<Failure>(error).cloned()
 }
 
-fn refused(status: StatusCode, response: Option<&RawResponse>, vault: &str) -> Failure {
+fn refused(status: StatusCode, response: Option<&RawResponse>, vault: &str) -> Problem {
     let body = response.map(|response| response.body().as_ref());
     let envelope = body.and_then(|body| serde_json::from_slice::<Envelope>(body).ok());
     let error = envelope.unwrap_or_default().error;
+    match u16::from(status) {
+        404 if error.code == "SecretNotFound" => Problem::NotFound,
+        status => Problem::Failed(failure(status, &error, vault)),
+    }
+}
+
+fn failure(status: u16, error: &Problems, vault: &str) -> Failure {
     let inner = error.inner.as_ref().map_or("", |inner| inner.code.as_str());
-    let (kind, message) = match u16::from(status) {
+    let (kind, message) = match status {
         401 if error.message.contains("AKV10032") => (
             FailureKind::AccessDenied,
             format!(
@@ -118,23 +125,32 @@ fn refused(status: StatusCode, response: Option<&RawResponse>, vault: &str) -> F
         401 => (
             FailureKind::AccessDenied,
             format!(
-                "the Key Vault {vault} does not take the token: check the tenant, and the clock \
-                 of this machine"
+                "the Key Vault {vault} refused the token: check the tenant and the clock of this machine"
             ),
         ),
+        300..=399 | 402..=499 if error.code.is_empty() && !matches!(status, 408 | 429) => {
+            return not_key_vault(status);
+        }
         403 if error.message.contains("disabled secret") => {
             (FailureKind::AccessDenied, forbidden("SecretDisabled"))
         }
         403 => (FailureKind::AccessDenied, forbidden(inner)),
+        404 => (
+            FailureKind::Unavailable,
+            format!(
+                "the Key Vault {vault} refused the request (HTTP 404): check \"vault_url\" and the \
+                 proxy (AZURE-20)"
+            ),
+        ),
         429 => return wire::throttled(vault, None),
         408 | 500..=599 => (
             FailureKind::Unavailable,
-            format!("the Key Vault {vault} is not able to answer (HTTP {status})"),
+            format!("the Key Vault {vault} cannot answer (HTTP {status})"),
         ),
         _ => (
             FailureKind::Configuration,
             format!(
-                "{vault} did not take the request (HTTP {status}): check \"vault_url\" and \
+                "{vault} refused the request (HTTP {status}): check \"vault_url\" and \
                  \"api_version\""
             ),
         ),
@@ -148,8 +164,8 @@ fn forbidden(code: &str) -> String {
         "SecretDisabled" => "the secret, or its latest version, is disabled: enable it",
         "SecretNotYetValid" => "the secret is not valid yet",
         "SecretExpired" => "the secret is expired",
-        "ForbiddenByFirewall" => "the vault's firewall does not let this machine in",
-        "ForbiddenByConnection" => "the vault wants to be asked over its private link",
+        "ForbiddenByFirewall" => "the vault's firewall blocks this machine",
+        "ForbiddenByConnection" => "the vault accepts requests over its private link only",
         _ => {
             "this identity may not read the vault's secrets: give it the role Key Vault Secrets \
              User, or an access policy with Get"

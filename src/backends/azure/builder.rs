@@ -1,24 +1,29 @@
 //! Options from code, with Airflow's defaults.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use azure_core::http::Url;
 
 use super::{
     AzureCredential, AzureKeyVaultBackend,
+    client::wire::{Wire, WireSettings},
     client::{Client, VaultSettings},
     credential::{Authority, Reach, TokenKeeper},
-    naming::{Naming, trim_prefix},
-    wire::{Roots, Wire, WireSettings},
+    naming::Naming,
 };
-use crate::{ConfigurationError, Environment, Secret, backends::given::Given};
+use crate::{
+    ConfigurationError, Environment, Secret,
+    backends::{http_options::HttpOptions, proxies, retry::RetryOptions},
+    config::{Setting, Warning},
+    python::text::strip_end_of,
+};
 
 /// Where errors say that a setting came from.
 const FROM_CODE: &str = "AzureKeyVaultBackend::builder()";
 
 /// What code gave.
-fn from_code<T>(setting: &str, value: T) -> Given<T> {
-    Given::new(setting, FROM_CODE, value)
+fn from_code<T>(setting: &str, value: T) -> Setting<T> {
+    Setting::new(setting, FROM_CODE, value)
 }
 
 /// Makes an [`AzureKeyVaultBackend`] from code. What is not set is as in Airflow's class; the
@@ -37,95 +42,92 @@ fn from_code<T>(setting: &str, value: T) -> Given<T> {
 /// ```
 #[derive(Debug, Clone)]
 pub struct AzureKeyVaultBuilder {
-    pub(super) connections_prefix: Option<String>,
-    pub(super) variables_prefix: Option<String>,
-    pub(super) config_prefix: Option<String>,
-    pub(super) sep: String,
+    pub(super) connections_prefix: Setting<Option<String>>,
+    pub(super) variables_prefix: Setting<Option<String>>,
+    pub(super) config_prefix: Setting<Option<String>>,
+    pub(super) sep: Setting<String>,
     pub(super) multi_team: bool,
-    /// May hold a password, until it is refused; so may the next.
-    pub(super) vault_url: Given<Secret>,
+    /// May contain a password until it is checked; so may `authority_host`.
+    pub(super) vault_url: Setting<Secret>,
     pub(super) api_version: Option<String>,
     pub(super) verify_challenge_resource: bool,
     pub(super) credential: AzureCredential,
-    authority_host: Option<Given<Secret>>,
-    pub(super) roots: Roots,
+    authority_host: Option<Setting<Secret>>,
     environment: Environment,
-    pub(super) connect_timeout: Duration,
-    timeout: Duration,
-    pub(super) max_retries: u32,
-    max_concurrent_requests: usize,
+    pub(super) http: HttpOptions,
+    pub(super) retries: RetryOptions,
+    pub(super) warnings: Vec<Warning>,
     look_for_deleted: bool,
 }
 
 impl Default for AzureKeyVaultBuilder {
     fn default() -> Self {
+        let prefix = |setting, prefix: &str| from_code(setting, Some(prefix.to_owned()));
         Self {
-            connections_prefix: Some("airflow-connections".to_owned()),
-            variables_prefix: Some("airflow-variables".to_owned()),
-            config_prefix: Some("airflow-config".to_owned()),
-            sep: "-".to_owned(),
+            connections_prefix: prefix("connections_prefix", "airflow-connections"),
+            variables_prefix: prefix("variables_prefix", "airflow-variables"),
+            config_prefix: prefix("config_prefix", "airflow-config"),
+            sep: from_code("sep", "-".to_owned()),
             multi_team: false,
             vault_url: from_code("vault_url", Secret::from("")),
             api_version: None,
             verify_challenge_resource: true,
             credential: AzureCredential::default_chain(),
             authority_host: None,
-            roots: Roots::default(),
             environment: Environment::default(),
-            connect_timeout: Duration::from_secs(5),
-            timeout: Duration::from_secs(30),
-            max_retries: 3,
-            max_concurrent_requests: crate::MAX_CONCURRENT_LOOKUPS,
+            http: HttpOptions::default(),
+            retries: RetryOptions::default(),
+            warnings: Vec::new(),
             look_for_deleted: false,
         }
     }
 }
 
 impl AzureKeyVaultBuilder {
-    /// The vault's URL, such as `https://NAME.vault.azure.net`. There is no default.
+    /// The vault's URL, such as `https://NAME.vault.azure.net`. It must be set.
     #[must_use]
     pub fn vault_url(mut self, url: impl Into<String>) -> Self {
         self.vault_url = from_code("vault_url", url.into().into());
         self
     }
 
-    /// What the names of connections begin with. An empty one means bare ids; with `None`
+    /// The prefix of connections' names. With an empty one a name is the id alone; with `None`
     /// connections are not asked for. Default: `airflow-connections`.
     #[must_use]
     pub fn connections_prefix<'p>(mut self, prefix: impl Into<Option<&'p str>>) -> Self {
-        self.connections_prefix = prefix.into().map(str::to_owned);
+        self.connections_prefix.value = prefix.into().map(str::to_owned);
         self
     }
 
     /// The same for variables. Default: `airflow-variables`.
     #[must_use]
     pub fn variables_prefix<'p>(mut self, prefix: impl Into<Option<&'p str>>) -> Self {
-        self.variables_prefix = prefix.into().map(str::to_owned);
+        self.variables_prefix.value = prefix.into().map(str::to_owned);
         self
     }
 
     /// The same for configuration entries. Default: `airflow-config`.
     #[must_use]
     pub fn config_prefix<'p>(mut self, prefix: impl Into<Option<&'p str>>) -> Self {
-        self.config_prefix = prefix.into().map(str::to_owned);
+        self.config_prefix.value = prefix.into().map(str::to_owned);
         self
     }
 
-    /// What joins a prefix and an id, and takes the place of every `_`. Default: `-`.
+    /// What stands between a prefix and an id, and in place of every `_`. Default: `-`.
     #[must_use]
     pub fn sep(mut self, sep: impl Into<String>) -> Self {
-        self.sep = sep.into();
+        self.sep.value = sep.into();
         self
     }
 
-    /// How to come by a token. Default: [`AzureCredential::default_chain`].
+    /// How to log in. Default: [`AzureCredential::default_chain`].
     #[must_use]
     pub fn credential(mut self, credential: AzureCredential) -> Self {
         self.credential = credential;
         self
     }
 
-    /// Where tokens are asked for, such as `login.microsoftonline.us` for a sovereign cloud.
+    /// The authority that gives tokens, such as `login.microsoftonline.us` for a sovereign cloud.
     /// Default: `AZURE_AUTHORITY_HOST` of the [`environment`](Self::environment), else that of the
     /// public cloud.
     #[must_use]
@@ -142,7 +144,7 @@ impl AzureKeyVaultBuilder {
     }
 
     /// Whether the audience that the vault's challenge names must be a domain above the vault's
-    /// host: a token must go to no stranger. Default: yes.
+    /// host, so that no other server gets the token. Default: yes.
     #[must_use]
     pub fn verify_challenge_resource(mut self, verify: bool) -> Self {
         self.verify_challenge_resource = verify;
@@ -166,46 +168,24 @@ impl AzureKeyVaultBuilder {
         self
     }
 
-    /// Trusts the authorities in this PEM file, or in the files of this folder, and no others.
-    /// Default: those that Mozilla trusts.
+    /// Limits, TLS and proxy, for the vault and the authority that gives tokens. What is set there
+    /// wins over what was set before; all options are offered.
     #[must_use]
-    pub fn ca_certificates(mut self, path: impl Into<PathBuf>) -> Self {
-        self.roots = Roots::At(path.into());
+    pub fn http(mut self, options: HttpOptions) -> Self {
+        self.http = options.or(self.http);
         self
     }
 
-    /// How long a connection may take to come about. Default: 5 s.
+    /// How requests are repeated: on 408, 429, 500, 502 to 504 and connection errors. What is set
+    /// there wins over what was set before. More than 50 retries count as 50.
     #[must_use]
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+    pub fn retries(mut self, options: RetryOptions) -> Self {
+        self.retries = options.or(&self.retries);
         self
     }
 
-    /// How long a whole lookup may take, its token and retries included. Default: 30 s.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// How often a request is repeated on 408, 429, 500, 502 to 504 and connection errors.
-    /// Default: 3; more than 50 are as good as 50.
-    #[must_use]
-    pub fn max_retries(mut self, retries: u32) -> Self {
-        self.max_retries = retries;
-        self
-    }
-
-    /// How many requests are under way at once; further ones wait. At least 1; default:
-    /// [`MAX_CONCURRENT_LOOKUPS`](crate::MAX_CONCURRENT_LOOKUPS).
-    #[must_use]
-    pub fn max_concurrent_requests(mut self, requests: usize) -> Self {
-        self.max_concurrent_requests = requests.max(1);
-        self
-    }
-
-    /// Whether to ask a second time for a secret that is not there, to say whether it was deleted
-    /// and can be recovered: Key Vault's first answer is the same for both. Default: no.
+    /// Whether to ask a second time for a missing secret, to report whether it was deleted and can
+    /// be recovered: Key Vault's first answer does not say. Default: no.
     #[must_use]
     pub fn look_for_deleted(mut self, look: bool) -> Self {
         self.look_for_deleted = look;
@@ -224,13 +204,14 @@ impl AzureKeyVaultBuilder {
             }
             None => Authority::from_environment(&self.environment)?,
         };
+        if let Some(proxy) = &self.http.proxies {
+            proxies::check_all(proxy)?;
+        }
         let chain = self.credential.chain(&self.environment)?;
         let wire = Arc::new(Wire::new(WireSettings {
-            roots: self.roots.clone(),
             environment: self.environment.clone(),
-            connect_timeout: self.connect_timeout.min(self.timeout),
-            timeout: self.timeout,
-            max_retries: self.max_retries,
+            http: self.http.clone(),
+            retries: self.retries.clone(),
         }));
         let reach = Reach {
             wire: Arc::clone(&wire),
@@ -241,39 +222,59 @@ impl AzureKeyVaultBuilder {
             vault_url,
             api_version: self.api_version.clone(),
             verify_challenge_resource: self.verify_challenge_resource,
-            max_concurrent_requests: self.max_concurrent_requests,
             look_for_deleted: self.look_for_deleted,
         };
         let client = Client::new(settings, wire, TokenKeeper::new(chain, reach));
         let client = client.map_err(|why| self.vault_url.error(why))?;
-        let trim = |prefix: &Option<String>| prefix.as_deref().map(|p| trim_prefix(p, &self.sep));
+        let naming = Naming {
+            sep: self.sep.value.clone(),
+            multi_team: self.multi_team,
+        };
         Ok(AzureKeyVaultBackend {
-            connections_prefix: trim(&self.connections_prefix),
-            variables_prefix: trim(&self.variables_prefix),
-            config_prefix: trim(&self.config_prefix),
-            naming: Naming {
-                sep: self.sep,
-                multi_team: self.multi_team,
-            },
+            connections_prefix: self.checked_prefix(&self.connections_prefix, &naming)?,
+            variables_prefix: self.checked_prefix(&self.variables_prefix, &naming)?,
+            config_prefix: self.checked_prefix(&self.config_prefix, &naming)?,
+            warnings: self.warnings,
+            naming,
             client,
         })
+    }
+
+    /// `prefix` without the separators at its end.
+    ///
+    /// # Errors
+    /// When no secret's name can begin with it.
+    fn checked_prefix(
+        &self,
+        prefix: &Setting<Option<String>>,
+        naming: &Naming,
+    ) -> Result<Option<String>, ConfigurationError> {
+        let Some(text) = &prefix.value else {
+            return Ok(None);
+        };
+        let trimmed = strip_end_of(text, &naming.sep);
+        match naming.check_prefix(trimmed) {
+            Ok(()) => Ok(Some(trimmed.to_owned())),
+            Err(why) if naming.check_prefix("a").is_err() => Err(self.sep.error(why)),
+            Err(why) => Err(prefix.error(why)),
+        }
     }
 
     fn checked_vault_url(&self) -> Result<String, ConfigurationError> {
         let text = self.vault_url.value.expose().trim_matches([' ', '/']);
         let why = match Url::parse(text) {
             _ if text.is_empty() => {
-                "there is none: it is that of the vault, such as https://NAME.vault.azure.net"
+                "is not set: give the vault's URL, such as https://NAME.vault.azure.net"
             }
             Ok(url) if url.scheme() != "https" => "must begin with https://: a token is sent there",
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                "holds a user name or a password, which a vault's URL has not"
+                "contains a user name or a password: remove it"
             }
             Ok(url) if url.query().is_some() || url.fragment().is_some() => {
-                "has a query or a fragment, which a vault's URL has not"
+                "contains a query or a fragment: remove it"
             }
             Ok(url) if url.has_host() => return Ok(text.to_owned()),
-            _ => "is no URL; one looks like https://NAME.vault.azure.net",
+            _ => "is not a URL such as https://NAME.vault.azure.net",
         };
         Err(self.vault_url.error(why))
     }

@@ -1,38 +1,15 @@
 //! Options from the keyword arguments of Airflow's `AzureKeyVaultBackend` and of the `SecretClient`
 //! that it passes the rest on to.
 
-use std::time::Duration;
-
-use serde_json::Value;
-
-use super::{AzureCredential, builder::AzureKeyVaultBuilder, wire::Roots};
+use super::{AzureCredential, builder::AzureKeyVaultBuilder};
 use crate::{
-    BackendSetup, ConfigurationError, Warning,
-    backends::given::Given,
-    config::is_truthy,
-    config::{GivenKwarg, Kwargs},
+    ConfigurationError, Secret,
+    backends::http_options::Roots,
+    backends::registry::BackendSetup,
+    config::{Kwargs, Setting, set},
 };
 
-/// All that is known, for the warning about what is not.
-const KNOWN: &[&str] = &[
-    "connections_prefix",
-    "variables_prefix",
-    "config_prefix",
-    "vault_url",
-    "sep",
-    "tenant_id",
-    "client_id",
-    "client_secret",
-    "managed_identity_client_id",
-    "workload_identity_tenant_id",
-    "api_version",
-    "verify_challenge_resource",
-    "connection_timeout",
-    "connection_verify",
-    "retry_total",
-];
-
-/// What only Python code can give.
+/// Arguments that only Python code can set.
 const PYTHON_ONLY: &[&str] = &["credential", "generated_client", "pipeline", "transport"];
 
 /// The builder that `setup` describes.
@@ -41,25 +18,18 @@ pub(super) fn builder(setup: BackendSetup<'_>) -> Result<AzureKeyVaultBuilder, C
         mut kwargs,
         environment,
         multi_team,
-        warnings,
+        ..
     } = setup;
     let mut builder = AzureKeyVaultBuilder::default()
         .environment(environment)
         .multi_team(multi_team);
-    builder.vault_url = Given::new("vault_url", "not given", String::new().into());
+    builder.vault_url = Setting::new("vault_url", "not given", Secret::default());
     names(&mut kwargs, &mut builder)?;
     vault(&mut kwargs, &mut builder)?;
     wire(&mut kwargs, &mut builder)?;
     builder.credential = credential(&mut kwargs)?;
-    for name in PYTHON_ONLY {
-        if let Some(kwarg) = kwargs.take(name) {
-            return Err(kwarg.error("only Python code can give this: leave it out"));
-        }
-    }
-    warnings.extend(kwargs.unknown(KNOWN).map(|error| {
-        let (setting, origin) = (error.setting(), error.origin());
-        Warning::new(setting, origin, format!("passed over: {}", error.message()))
-    }));
+    kwargs.refuse(PYTHON_ONLY, "only Python code can set this: remove it")?;
+    builder.warnings.extend(kwargs.unknown_as_warnings());
     Ok(builder)
 }
 
@@ -72,13 +42,12 @@ fn names(
         ("variables_prefix", &mut builder.variables_prefix),
         ("config_prefix", &mut builder.config_prefix),
     ] {
-        if let Some(kwarg) = kwargs.take(name) {
-            *prefix = kwarg.text_or_null()?;
+        if let Some(given) = kwargs.text_or_null(name)? {
+            *prefix = given;
         }
     }
-    if let Some(kwarg) = kwargs.take("sep") {
-        let sep = kwarg.text_or_null()?;
-        builder.sep = sep.ok_or_else(|| kwarg.error("must be a text"))?;
+    if let Some(sep) = kwargs.take("sep") {
+        builder.sep = sep.text()?;
     }
     Ok(())
 }
@@ -87,51 +56,38 @@ fn vault(
     kwargs: &mut Kwargs,
     builder: &mut AzureKeyVaultBuilder,
 ) -> Result<(), ConfigurationError> {
-    if let Some(kwarg) = kwargs.take("vault_url") {
-        let url = kwarg.text_or_null()?.unwrap_or_default();
-        builder.vault_url = Given::by(&kwarg, url.into());
+    if let Some(url) = kwargs.text_or_null("vault_url")? {
+        builder.vault_url = url.map(|url| url.unwrap_or_default().into());
     }
-    if let Some(kwarg) = kwargs.take("api_version") {
-        builder.api_version = kwarg.text_or_null()?;
-    }
-    if let Some(kwarg) = kwargs.take("verify_challenge_resource") {
-        builder.verify_challenge_resource = is_truthy(kwarg.value());
-    }
+    set(
+        &mut builder.api_version,
+        kwargs.text_or_null("api_version")?,
+    );
+    set(
+        &mut builder.verify_challenge_resource,
+        kwargs.truth("verify_challenge_resource"),
+    );
     Ok(())
 }
 
 fn wire(kwargs: &mut Kwargs, builder: &mut AzureKeyVaultBuilder) -> Result<(), ConfigurationError> {
-    if let Some(kwarg) = kwargs.take("connection_timeout") {
-        let seconds = kwarg.value().as_f64().filter(|seconds| *seconds > 0.0);
-        builder.connect_timeout = seconds
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-            .ok_or_else(|| kwarg.error("must be a number of seconds above 0"))?;
-    }
-    if let Some(kwarg) = kwargs.take("retry_total") {
-        let retries = kwarg.value().as_u64();
-        builder.max_retries = retries
-            .and_then(|retries| retries.try_into().ok())
-            .ok_or_else(|| kwarg.error("must be a number of retries"))?;
-    }
-    if let Some(kwarg) = kwargs.take("connection_verify") {
-        builder.roots = match kwarg.value() {
-            Value::Null | Value::Bool(true) => Roots::Usual,
-            Value::Bool(false) => Roots::Unchecked,
-            Value::String(path) if !path.is_empty() => Roots::At(path.into()),
-            _ => {
-                let message = "must be true, false, or the path of a CA file or folder";
-                return Err(kwarg.error(message));
-            }
-        };
-    }
+    builder.http.connect_timeout = kwargs.seconds("connection_timeout")?;
+    let retries = kwargs.count("retry_total", 0)?;
+    builder.retries.max_retries = retries.map(|retries| retries.value);
+    let roots = kwargs.any("connection_verify").map(Setting::roots);
+    // With "true" the environment still counts.
+    builder.http.roots = roots
+        .transpose()?
+        .filter(|roots| roots.value != Roots::Mozilla);
     Ok(())
 }
 
-/// The first three count only when all are there, and so do the last two.
+/// A client secret needs the first three; a user-assigned identity needs the last two.
 fn credential(kwargs: &mut Kwargs) -> Result<AzureCredential, ConfigurationError> {
-    let mut text = |name: &str| match kwargs.take(name) {
-        Some(kwarg) => text(&kwarg),
-        None => Ok(None),
+    let mut text = |name| {
+        kwargs
+            .non_empty(name)
+            .map(|text| text.map(|text| text.value))
     };
     let tenant_id = text("tenant_id")?;
     let client_id = text("client_id")?;
@@ -148,9 +104,4 @@ fn credential(kwargs: &mut Kwargs) -> Result<AzureCredential, ConfigurationError
         }
         _ => AzureCredential::default_chain(),
     })
-}
-
-/// A text; an empty one is as good as none.
-fn text(kwarg: &GivenKwarg) -> Result<Option<String>, ConfigurationError> {
-    Ok(kwarg.text_or_null()?.filter(|text| !text.is_empty()))
 }

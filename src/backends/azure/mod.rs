@@ -11,25 +11,28 @@
 //! * **Credentials**: see [`AzureCredential`]. However many lookups start at once, one token is
 //!   asked for; a refusal is not repeated for a while (1 s to 60 s).
 //! * **The wire**: a lookup is one `GET` over a kept connection, repeated at most 3 times, with
-//!   jitter, on 408, 429, 500, 502 to 504 and connection errors; a `Retry-After` is waited for. The first
-//!   lookup goes without a token, for the vault's challenge to name the audience.
-//! * **Absent** is what Key Vault answers 404 for, as in Airflow: never there, or deleted. All else
-//!   is a failure: a disabled secret (403) is not an absent one.
+//!   jitter, on 408, 429, 500, 502 to 504 and connection errors; a `Retry-After` is waited for. The
+//!   first lookup goes without a token, for the vault's challenge to name the audience. Redirects are
+//!   not followed.
+//! * **Missing** is a secret for which Key Vault answers `SecretNotFound`: one that never existed, or
+//!   was deleted. All else is a failure: a disabled secret (403) is not a missing one.
 
 mod answer;
 mod builder;
 mod client;
-mod credential;
+pub(super) mod credential;
 mod kwargs;
 mod naming;
-mod wire;
 
 use async_trait::async_trait;
 
-use self::{answer::Answer, client::Client, naming::Naming};
+use self::{answer::Reading, client::Client, naming::Naming};
 pub use self::{builder::AzureKeyVaultBuilder, credential::AzureCredential};
 use crate::{
-    BackendSetup, ConfigurationError, Failure, Lookup, Secret, SecretsBackend, SkipReason,
+    ConfigurationError, Failure, Lookup, Secret, SecretsBackend,
+    backend::{CHECK_ID, CheckOutcome, LookupOptions, SkipReason},
+    backends::registry::BackendSetup,
+    config::Warning,
 };
 
 /// Reads connections, variables and configuration entries from Azure Key Vault.
@@ -39,6 +42,7 @@ use crate::{
 /// `Debug` shows no secret.
 #[derive(Debug)]
 pub struct AzureKeyVaultBackend {
+    warnings: Vec<Warning>,
     naming: Naming,
     connections_prefix: Option<String>,
     variables_prefix: Option<String>,
@@ -56,15 +60,16 @@ impl AzureKeyVaultBackend {
     /// The backend that Airflow would make from the same keyword arguments and environment.
     ///
     /// # Errors
-    /// When an argument is missing or wrong, or `AZURE_…` variables say what cannot be.
+    /// When an argument is missing or invalid, or an `AZURE_…` variable is.
     pub fn from_setup(setup: BackendSetup<'_>) -> Result<Self, ConfigurationError> {
         kwargs::builder(setup)?.build()
     }
 
-    /// Looks under each name in turn; the first secret ends it, and so does the first failure.
+    /// Asks for each name in turn. The first secret ends the search, and so does the first failure.
     async fn find(
         &self,
         names: Result<Vec<String>, SkipReason>,
+        options: &LookupOptions,
     ) -> Result<Lookup<Secret>, Failure> {
         let names = match names {
             Ok(names) => names,
@@ -72,15 +77,17 @@ impl AzureKeyVaultBackend {
         };
         let mut reason = None;
         for name in &names {
-            match self.client.get(name).await.map_err(|f| f.at(name))? {
-                Answer::Found(value) => return Ok(Lookup::found(value, name)),
-                Answer::Missing(why) => reason = reason.or(why),
+            match self
+                .client
+                .get(name, options)
+                .await
+                .map_err(|f| f.at(name))?
+            {
+                Reading::Found(value) => return Ok(Lookup::found(value, name)),
+                Reading::Missing(why) => reason = reason.or(why),
             }
         }
-        Ok(Lookup::Missing {
-            native_key: names.join(", "),
-            reason: reason.map(str::to_owned),
-        })
+        Ok(Lookup::missing(names.join(", ")).because(reason))
     }
 }
 
@@ -90,22 +97,64 @@ impl SecretsBackend for AzureKeyVaultBackend {
         "azure_key_vault"
     }
 
+    fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
     async fn get_conn_value(
         &self,
         conn_id: &str,
-        team: Option<&str>,
+        options: &LookupOptions,
     ) -> Result<Lookup<Secret>, Failure> {
         let prefix = self.connections_prefix.as_deref();
-        self.find(self.naming.names(prefix, conn_id, team)).await
+        let names = self.naming.names(prefix, conn_id, options.team());
+        self.find(
+            names.map_err(|reason| reason.about("connections_prefix")),
+            options,
+        )
+        .await
     }
 
-    async fn get_variable(&self, key: &str, team: Option<&str>) -> Result<Lookup<Secret>, Failure> {
+    async fn get_variable(
+        &self,
+        key: &str,
+        options: &LookupOptions,
+    ) -> Result<Lookup<Secret>, Failure> {
         let prefix = self.variables_prefix.as_deref();
-        self.find(self.naming.names(prefix, key, team)).await
+        let names = self.naming.names(prefix, key, options.team());
+        self.find(
+            names.map_err(|reason| reason.about("variables_prefix")),
+            options,
+        )
+        .await
     }
 
-    async fn get_config(&self, key: &str) -> Result<Lookup<Secret>, Failure> {
+    async fn get_config(
+        &self,
+        key: &str,
+        options: &LookupOptions,
+    ) -> Result<Lookup<Secret>, Failure> {
         let prefix = self.config_prefix.as_deref();
-        self.find(self.naming.names(prefix, key, None)).await
+        let names = self.naming.names(prefix, key, None);
+        self.find(
+            names.map_err(|reason| reason.about("config_prefix")),
+            options,
+        )
+        .await
+    }
+
+    async fn check(&self, options: &LookupOptions) -> Result<CheckOutcome, Failure> {
+        let prefix = (self.connections_prefix.as_deref())
+            .or(self.variables_prefix.as_deref())
+            .or(self.config_prefix.as_deref());
+        let names = self.naming.names(prefix, CHECK_ID, None);
+        let name = match names {
+            Ok(only) => only.concat(),
+            Err(reason) => return Ok(CheckOutcome::skipped(reason)),
+        };
+        match self.client.get_once(&name, options).await {
+            Ok(_) => Ok(CheckOutcome::reachable(name)),
+            Err(failure) => Err(failure.at(name)),
+        }
     }
 }

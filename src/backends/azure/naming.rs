@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::SkipReason;
+use crate::backend::SkipReason;
 
 /// What stands between a team's name and an id.
 const TEAM_SEPARATOR: &str = "--";
@@ -31,7 +31,7 @@ impl Naming {
         let prefix = prefix.ok_or(SkipReason::NoPrefix)?;
         if self.multi_team && self.join("", id).contains(TEAM_SEPARATOR) {
             return Err(SkipReason::Team(Cow::Borrowed(
-                "the name would hold \"--\", which stands between a team and its ids",
+                "the name would contain \"--\", which separates a team from its ids",
             )));
         }
         let team_name = team.filter(|team| !team.is_empty()).map(|team| {
@@ -49,7 +49,15 @@ impl Naming {
         }
     }
 
-    /// An empty prefix adds no separator.
+    /// Whether a secret's name can begin with `prefix`.
+    ///
+    /// # Errors
+    /// Why none can.
+    pub(super) fn check_prefix(&self, prefix: &str) -> Result<(), Cow<'static, str>> {
+        check(&self.join(prefix, "a"))
+    }
+
+    /// With an empty prefix there is no separator.
     fn join(&self, prefix: &str, id: &str) -> String {
         let name = match prefix {
             "" => id.to_owned(),
@@ -59,18 +67,13 @@ impl Naming {
     }
 }
 
-/// A prefix without what it ends with of the separator's characters, as Airflow's class strips it.
-pub(super) fn trim_prefix(prefix: &str, sep: &str) -> String {
-    prefix.trim_end_matches(|c| sep.contains(c)).to_owned()
-}
-
 /// Whether Key Vault can hold a secret of this name:
 /// <https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#object-identifiers>.
 fn check(name: &str) -> Result<(), Cow<'static, str>> {
     let is_possible = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if let Some(c) = name.chars().find(|c| !is_possible(*c)) {
         return Err(Cow::Owned(format!(
-            "the name would hold {c:?}; Key Vault's names hold 0-9, a-z, A-Z and '-' alone"
+            "the name would contain {c:?}; a secret's name in Key Vault has only 0-9, a-z, A-Z and '-'"
         )));
     }
     match name.len() {
@@ -87,6 +90,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::python::text::strip_end_of;
 
     #[test]
     fn the_names_are_those_that_airflows_class_asks_for() {
@@ -98,7 +102,9 @@ mod tests {
         for line in corpus.lines() {
             let case = serde_json::from_str::<Value>(line).unwrap();
             let sep = case["sep"].as_str().unwrap();
-            let prefix = case["prefix"].as_str().map(|p| trim_prefix(p, sep));
+            let prefix = case["prefix"]
+                .as_str()
+                .map(|prefix| strip_end_of(prefix, sep).to_owned());
             let naming = Naming {
                 sep: sep.to_owned(),
                 multi_team: case["multi_team"].as_bool().unwrap(),

@@ -1,158 +1,229 @@
-//! What Secret Manager's answers mean, and what went wrong where there is none. The texts of
-//! answers are never shown: they are someone else's words, and may hold what we sent.
+//! What Secret Manager's answers mean. Their texts are never shown: they may contain what was sent.
 
-use std::{
-    error::Error as StdError,
-    time::{Duration, SystemTime},
+use std::time::{Duration, SystemTime};
+
+use base64::{
+    Engine as _,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-
-use google_cloud_auth::errors::CredentialsError;
-use google_cloud_gax::error::{
-    Error,
-    rpc::{Code, Status, StatusDetails},
+use bytes::Bytes;
+use http::{
+    Response,
+    header::{DATE, HeaderMap, RETRY_AFTER},
 };
-use google_cloud_secretmanager_v1::model::AccessSecretVersionResponse;
-use http::header::{DATE, HeaderMap, RETRY_AFTER};
+use serde::Deserialize;
+use serde_json::Value;
 
-use crate::{Failure, FailureKind, Secret, backends::retry::Trouble};
+use crate::{Failure, Secret, backend::FailureKind};
 
-/// How far two clocks may be apart; Google takes no token beyond about that.
+/// How far two clocks may be apart. Google refuses tokens beyond about that.
 const TOLERATED_SKEW: Duration = Duration::from_secs(300);
 
-/// What a read came to.
+/// The base64 of JSON, with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What reading a secret gave.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     Found(Secret),
-    /// As good as not there, as in Airflow.
-    Missing(Missing),
+    Missing,
+    /// Google does not accept the token.
+    TokenRefused(Failure),
 }
 
-/// How a secret is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Missing {
-    Absent,
-    Denied,
-    ServiceDisabled,
-    InvalidArgument,
+/// Why a secret is missing: Google's answer is the same for both.
+pub(super) const MISSING: &str = "the secret does not exist, or has no enabled version";
+
+/// A version of a secret:
+/// <https://cloud.google.com/secret-manager/docs/reference/rest/v1/AccessSecretVersionResponse>.
+#[derive(Deserialize)]
+struct Version {
+    payload: Payload,
 }
 
-impl Missing {
-    pub(super) fn reason(self) -> Option<&'static str> {
-        match self {
-            Self::Absent => None,
-            Self::Denied => Some(
-                "permission denied: without secretmanager.versions.access (the role Secret \
-                 Manager Secret Accessor) there is no telling whether it exists",
-            ),
-            Self::ServiceDisabled => {
-                Some("permission denied: the Secret Manager API is not enabled in this project")
-            }
-            Self::InvalidArgument => {
-                Some("invalid argument: no secret can have this name, or no project this id")
-            }
-        }
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload {
+    /// Left out where it is empty.
+    #[serde(default)]
+    data: String,
+    /// A number as text.
+    data_crc32c: Option<Value>,
+}
+
+/// An error of Google's: <https://google.aip.dev/193>.
+#[derive(Deserialize)]
+struct Envelope {
+    error: Problem,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    status: String,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    details: Vec<Value>,
+}
+
+impl Problem {
+    /// The reason that Google gives for a program to read.
+    fn reason(&self) -> &str {
+        self.details
+            .iter()
+            .find_map(|detail| detail.get("reason")?.as_str())
+            .unwrap_or_default()
     }
 }
 
-fn lasting(kind: FailureKind, message: impl Into<String>) -> Trouble {
-    Trouble::lasting(Failure::new(kind, message))
+fn lasting(kind: FailureKind, message: impl Into<String>) -> Failure {
+    Failure::new(kind, message).with_transient(false)
 }
 
-fn transient(message: impl Into<String>) -> Trouble {
-    Trouble::transient(Failure::unavailable(message))
+/// A failure that may pass. `headers` may say after how long.
+fn passing(headers: &HeaderMap, message: impl Into<String>) -> Failure {
+    let failure = Failure::unavailable(message);
+    match retry_after(headers) {
+        Some(pause) => failure.with_retry_after(pause),
+        None => failure,
+    }
 }
 
-/// Reads what was answered to a read of a version.
+/// Reads the answer to a read of a version.
 ///
 /// # Errors
-/// When it is no secret's text, and not that there is none.
-pub(super) fn read(answer: Result<AccessSecretVersionResponse, Error>) -> Result<Reading, Trouble> {
-    let payload = match answer {
-        Ok(response) => response.payload.unwrap_or_default(),
-        Err(error) => return not_read(&error),
+/// When it is neither a secret's text nor *not found*.
+pub(super) fn read(answer: &Response<Bytes>) -> Result<Reading, Failure> {
+    let status = answer.status().as_u16();
+    if status == 200 {
+        return found(answer.body()).map(Reading::Found);
+    }
+    let headers = answer.headers();
+    let Ok(Envelope { error }) = serde_json::from_slice(answer.body()) else {
+        return Err(not_google(status, headers));
     };
-    let sum = i64::from(crc32c::crc32c(&payload.data));
-    if payload.data_crc32c.is_some_and(|sent| sent != sum) {
-        return Err(transient(
-            "the payload was damaged on its way: its checksum is another",
+    match (status, error.status.as_str()) {
+        (404, "NOT_FOUND") => Ok(Reading::Missing),
+        (401, "UNAUTHENTICATED") => {
+            let failure = lasting(FailureKind::AccessDenied, unauthenticated(headers));
+            Ok(Reading::TokenRefused(failure))
+        }
+        _ => Err(refused(status, &error, headers)),
+    }
+}
+
+fn found(body: &[u8]) -> Result<Secret, Failure> {
+    let Ok(Version { payload }) = serde_json::from_slice(body) else {
+        return Err(not_google(200, &HeaderMap::new()));
+    };
+    let data = BASE64.decode(Secret::from(payload.data).expose());
+    let data = data.map_err(|_| not_google(200, &HeaderMap::new()))?;
+    let sum = match &payload.data_crc32c {
+        Some(Value::String(sum)) => sum.parse().ok(),
+        Some(sum) => sum.as_u64(),
+        None => None,
+    };
+    if sum.is_some_and(|sum| sum != u64::from(crc32c::crc32c(&data))) {
+        return Err(Failure::unavailable(
+            "the payload was damaged on its way: its checksum does not match (GCP-20)",
         ));
     }
-    match std::str::from_utf8(&payload.data) {
-        Ok(text) => Ok(Reading::Found(text.into())),
-        Err(_) => Err(lasting(
-            FailureKind::InvalidValue,
-            "the payload is not UTF-8",
-        )),
-    }
+    let text = String::from_utf8(data);
+    text.map(Secret::from)
+        .map_err(|_| lasting(FailureKind::InvalidValue, "the payload is not UTF-8"))
 }
 
-fn not_read(error: &Error) -> Result<Reading, Trouble> {
-    if error.is_authentication() {
-        return Err(no_token(error));
-    }
-    let Some(http_status) = error.http_status_code() else {
-        return Err(no_answer(error));
-    };
-    let Some(status) = error.status().filter(|status| status.code != Code::Unknown) else {
-        return Err(not_google(http_status, error));
-    };
-    let missing = match status.code {
-        Code::NotFound => Missing::Absent,
-        Code::PermissionDenied if is_disabled(status) => Missing::ServiceDisabled,
-        Code::PermissionDenied => Missing::Denied,
-        Code::InvalidArgument => Missing::InvalidArgument,
-        _ => return Err(refused(status, error)),
-    };
-    Ok(Reading::Missing(missing))
-}
-
-/// Whether the project has never used Secret Manager.
-fn is_disabled(status: &Status) -> bool {
-    status.details.iter().any(|detail| {
-        matches!(detail, StatusDetails::ErrorInfo(info) if info.reason == "SERVICE_DISABLED")
-    })
-}
-
-fn refused(status: &Status, error: &Error) -> Trouble {
-    let code = status.code.name();
-    match status.code {
-        Code::FailedPrecondition => {
-            let state = ["DISABLED", "DESTROYED"]
-                .into_iter()
-                .find(|state| status.message.contains(state))
-                .map_or("disabled or destroyed".to_owned(), str::to_lowercase);
-            lasting(
-                FailureKind::InvalidValue,
-                format!("its latest version is {state}: enable it, or add a version"),
-            )
-        }
-        Code::Unauthenticated => lasting(FailureKind::AccessDenied, unauthenticated(error)),
-        Code::ResourceExhausted => Trouble {
-            retry_after: error.http_headers().and_then(retry_after),
-            ..transient("Secret Manager throttles: a quota is used up")
-        },
-        Code::Unavailable | Code::Internal | Code::DeadlineExceeded | Code::Aborted => Trouble {
-            retry_after: error.http_headers().and_then(retry_after),
-            ..transient(format!("Secret Manager is not able to answer ({code})"))
-        },
-        _ => lasting(
-            FailureKind::Unavailable,
-            format!("Secret Manager did not take the request ({code})"),
+fn refused(http_status: u16, problem: &Problem, headers: &HeaderMap) -> Failure {
+    match problem.status.as_str() {
+        "PERMISSION_DENIED" => lasting(FailureKind::AccessDenied, denied(problem.reason())),
+        "FAILED_PRECONDITION" => failed_precondition(&problem.message),
+        "RESOURCE_EXHAUSTED" => passing(headers, "Secret Manager throttles: a quota is used up"),
+        "INVALID_ARGUMENT" => lasting(
+            FailureKind::Configuration,
+            "Secret Manager refused the request as invalid: check \"project_id\" and the location",
         ),
+        code @ ("UNAVAILABLE" | "INTERNAL" | "DEADLINE_EXCEEDED" | "ABORTED") => {
+            passing(headers, format!("Secret Manager cannot answer ({code})"))
+        }
+        code @ ("NOT_FOUND" | "UNAUTHENTICATED" | "UNIMPLEMENTED" | "OUT_OF_RANGE"
+        | "CANCELLED" | "ALREADY_EXISTS" | "DATA_LOSS" | "UNKNOWN") => lasting(
+            FailureKind::Unavailable,
+            format!("Secret Manager refused the request (HTTP {http_status}, {code})"),
+        ),
+        _ => not_google(http_status, headers),
     }
 }
 
-fn unauthenticated(error: &Error) -> String {
-    let skew = error.http_headers().and_then(clock_skew);
-    match skew {
+fn denied(reason: &str) -> &'static str {
+    match reason {
+        "SERVICE_DISABLED" => {
+            "denied: the Secret Manager API is not enabled in this project: enable it"
+        }
+        "ACCESS_TOKEN_SCOPE_INSUFFICIENT" => {
+            "denied: the token's scopes do not include cloud-platform: check \"gcp_scopes\", or the \
+             access scopes of the machine"
+        }
+        "CONSUMER_INVALID" | "RESOURCE_PROJECT_INVALID" => {
+            "denied: there is no such project: check \"project_id\""
+        }
+        "SECURITY_POLICY_VIOLATED" => {
+            "denied: a perimeter of VPC Service Controls blocks the request"
+        }
+        _ => {
+            "denied: this account may not read the secret, which may not exist: give it the role \
+             Secret Manager Secret Accessor (secretmanager.versions.access)"
+        }
+    }
+}
+
+/// The precondition, from the words of Google's message where these are known.
+fn failed_precondition(message: &str) -> Failure {
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    for (words, state) in [
+        ("DISABLED state", "disabled"),
+        ("DESTROYED state", "destroyed"),
+    ] {
+        if has(&[words]) {
+            let message = format!("its latest version is {state}: enable it, or add a version");
+            return lasting(FailureKind::InvalidValue, message);
+        }
+    }
+    if has(&["KMS", "cryptoKey", "CMEK"]) {
+        return lasting(
+            FailureKind::AccessDenied,
+            "denied by the encryption key: check that the key in Cloud KMS is enabled, and that \
+             Secret Manager's service agent may decrypt with it",
+        );
+    }
+    if has(&["constraint", "olicy", "VPC Service Controls"]) {
+        return lasting(
+            FailureKind::AccessDenied,
+            "denied by a policy of the organization: check its constraints",
+        );
+    }
+    lasting(
+        FailureKind::Unavailable,
+        "Secret Manager cannot give the secret in its present state (FAILED_PRECONDITION): check its \
+         versions, its encryption key and the organization's policies",
+    )
+}
+
+fn unauthenticated(headers: &HeaderMap) -> String {
+    match clock_skew(headers) {
         Some(skew) => format!(
-            "the credentials are not taken: this machine's clock is {} minutes {} Google's",
+            "Google refused the token: this machine's clock is {} minutes {} Google's",
             skew.by.as_secs() / 60,
             if skew.is_ahead { "ahead of" } else { "behind" },
         ),
-        None => "the credentials are not taken: the key may be deleted or disabled, or not be of \
-                 the account that the file names"
-            .to_owned(),
+        None => {
+            "Google refused the token: check that the key is neither deleted nor disabled, and \
+                 belongs to the account that the credential file names"
+                .to_owned()
+        }
     }
 }
 
@@ -161,7 +232,7 @@ struct Skew {
     is_ahead: bool,
 }
 
-/// How far our clock is from the one that wrote the answer, where that is too far.
+/// How far this machine's clock is from the one that wrote the answer, where that is too far.
 fn clock_skew(headers: &HeaderMap) -> Option<Skew> {
     let date = headers.get(DATE)?.to_str().ok()?;
     let (theirs, ours) = (httpdate::parse_http_date(date).ok()?, SystemTime::now());
@@ -182,129 +253,21 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     seconds.or_else(|| until()?.duration_since(SystemTime::now()).ok())
 }
 
-/// An answer without Google's own words: a proxy's, or one from a service that is overloaded.
-fn not_google(http_status: u16, error: &Error) -> Trouble {
+/// The failure for an answer that does not have Google's form: that of a proxy, or of a service that is
+/// overloaded.
+fn not_google(http_status: u16, headers: &HeaderMap) -> Failure {
     match http_status {
-        429 | 500.. => Trouble {
-            retry_after: error.http_headers().and_then(retry_after),
-            ..transient(format!(
-                "Secret Manager is not able to answer (HTTP {http_status})"
-            ))
-        },
-        401 => lasting(FailureKind::AccessDenied, unauthenticated(error)),
+        429 | 500.. => passing(
+            headers,
+            format!("Secret Manager cannot answer (HTTP {http_status})"),
+        ),
+        401 => lasting(FailureKind::AccessDenied, unauthenticated(headers)),
         _ => lasting(
-            FailureKind::Configuration,
+            FailureKind::Unavailable,
             format!(
-                "the answer is not one of Secret Manager's (HTTP {http_status}): check the \
-                 endpoint, and what stands before it"
+                "the answer is not one of Secret Manager's (HTTP {http_status}): check the endpoint \
+                 and the proxy"
             ),
         ),
     }
-}
-
-/// An attempt had its time.
-pub(super) fn not_in_time(awaited: &str) -> Trouble {
-    transient(format!("no {awaited} in time"))
-}
-
-/// Nothing came back that could be read.
-fn no_answer(error: &Error) -> Trouble {
-    if error.is_deserialization() {
-        return lasting(
-            FailureKind::Unavailable,
-            "the answer is not one of Secret Manager's: check the endpoint, and what stands \
-             before it",
-        );
-    }
-    let cause = root_cause(error);
-    if let Some(message) = no_trust("Secret Manager", &cause) {
-        return lasting(FailureKind::Unavailable, message);
-    }
-    if error.is_timeout() {
-        return not_in_time("answer from Secret Manager");
-    }
-    transient(format!("no answer from Secret Manager: {cause}"))
-}
-
-/// What to say where `cause` is a certificate of `whom`.
-fn no_trust(whom: &str, cause: &str) -> Option<String> {
-    let is_certificate = cause.to_lowercase().contains("certificate");
-    is_certificate.then(|| {
-        format!(
-            "no trust between us and {whom} ({cause}): check the machine's authorities, or \
-             SSL_CERT_FILE"
-        )
-    })
-}
-
-/// There is no token to ask with.
-fn no_token(error: &Error) -> Trouble {
-    let credentials = source_of::<CredentialsError>(error);
-    let is_transient = credentials.is_some_and(CredentialsError::is_transient);
-    let status = http_status(error);
-    if !is_transient {
-        let answer = status.map_or(String::new(), |status| format!(" (HTTP {status})"));
-        return lasting(
-            FailureKind::AccessDenied,
-            format!(
-                "there is no token to be had with these credentials{answer}: check that they are \
-                 still valid, that the account may be impersonated, and this machine's clock"
-            ),
-        );
-    }
-    let cause = root_cause(error);
-    let cause = match (status, no_trust("Google's token service", &cause)) {
-        (Some(status), _) => format!("HTTP {status}"),
-        (None, Some(no_trust)) => no_trust,
-        (None, None) => cause,
-    };
-    // Google's library has tried again already.
-    lasting(
-        FailureKind::Unavailable,
-        format!("there is no token to be had now: {cause}"),
-    )
-}
-
-/// The HTTP status that lies below `error`.
-fn http_status(error: &Error) -> Option<u16> {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = cause {
-        let of_gax = error
-            .downcast_ref::<Error>()
-            .and_then(Error::http_status_code);
-        let of_reqwest = || {
-            let error = error.downcast_ref::<reqwest::Error>()?;
-            error.status().map(|status| status.as_u16())
-        };
-        if let Some(status) = of_gax.or_else(of_reqwest) {
-            return Some(status);
-        }
-        cause = error.source();
-    }
-    None
-}
-
-fn source_of<T: StdError + 'static>(error: &Error) -> Option<&T> {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
-}
-
-/// What lies at the bottom of `error`, in the words of the system or of TLS. A text of Google's
-/// library itself may hold an answer, and is not shown.
-fn root_cause(error: &Error) -> String {
-    let mut cause = error.source();
-    let mut words = None;
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            words = Some(error.to_string());
-        }
-        cause = error.source();
-    }
-    words.unwrap_or_else(|| "the connection failed".to_owned())
 }

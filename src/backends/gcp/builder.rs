@@ -1,19 +1,25 @@
 //! Options from code, with Airflow's defaults.
 
-use std::{sync::Mutex, time::Duration};
+use std::time::Duration;
 
 use super::{
     CloudSecretManagerBackend,
-    client::{Client, ClientSettings},
+    client::{Client, ClientSettings, wire::Wire},
     credential::{
-        GcpCredentials,
+        GcpCredential,
         identity::{Identity, Impersonation, Source},
+        metadata::GOOGLE_UNIVERSE,
+        project::{self, Project},
         source,
+        token::LIFE,
     },
     naming::{self, Naming},
-    project::{self, Project},
 };
-use crate::{ConfigurationError, Environment, Secret, backends::given::Given};
+use crate::{
+    ConfigurationError, Environment, Secret,
+    backends::{http_options::HttpOptions, proxies, retry::RetryOptions},
+    config::Setting,
+};
 
 /// Where errors say that a setting came from.
 const FROM_CODE: &str = "CloudSecretManagerBackend::builder()";
@@ -21,44 +27,44 @@ const FROM_CODE: &str = "CloudSecretManagerBackend::builder()";
 const EMULATOR: &str = "SECRET_MANAGER_EMULATOR_HOST";
 
 /// What code gave.
-fn from_code<T>(setting: &str, value: T) -> Given<T> {
-    Given::new(setting, FROM_CODE, value)
+fn from_code<T>(setting: &str, value: T) -> Setting<T> {
+    Setting::new(setting, FROM_CODE, value)
 }
 
 /// Makes a [`CloudSecretManagerBackend`] from code. What is not set is as in Airflow's class; the
 /// environment is not read unless it is given.
 ///
 /// ```
-/// use airflow_secrets::backends::gcp::{CloudSecretManagerBackend, GcpCredentials};
+/// use airflow_secrets::backends::gcp::{CloudSecretManagerBackend, GcpCredential};
 ///
 /// # fn main() -> Result<(), airflow_secrets::ConfigurationError> {
 /// let secret_manager = CloudSecretManagerBackend::builder()
 ///     .project_id("my-project")
-///     .credentials(GcpCredentials::application_default())
+///     .credential(GcpCredential::application_default())
 ///     .build()?;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone)]
 pub struct CloudSecretManagerBuilder {
-    pub(super) connections_prefix: Given<Option<String>>,
-    pub(super) variables_prefix: Given<Option<String>>,
-    pub(super) config_prefix: Given<Option<String>>,
-    pub(super) sep: Given<String>,
+    pub(super) connections_prefix: Setting<Option<String>>,
+    pub(super) variables_prefix: Setting<Option<String>>,
+    pub(super) config_prefix: Setting<Option<String>>,
+    pub(super) sep: Setting<String>,
     pub(super) multi_team: bool,
-    pub(super) project_id: Option<Given<String>>,
-    pub(super) credentials: Given<GcpCredentials>,
+    pub(super) project_id: Option<Setting<String>>,
+    pub(super) credential: Setting<GcpCredential>,
     pub(super) scopes: Option<Vec<String>>,
-    pub(super) impersonation_chain: Given<Vec<String>>,
+    pub(super) impersonation_chain: Setting<Vec<String>>,
     pub(super) environment: Environment,
-    /// May hold a password, until it is refused.
-    endpoint: Option<Given<Secret>>,
-    universe_domain: Option<String>,
-    iam_credentials_endpoint: Option<Given<Secret>>,
+    location: Option<Setting<String>>,
+    /// May contain a password until it is checked.
+    endpoint: Option<Setting<Secret>>,
+    universe_domain: Option<Setting<String>>,
+    iam_credentials_endpoint: Option<Setting<Secret>>,
     attempt_timeout: Duration,
-    timeout: Duration,
-    max_retries: u32,
-    max_concurrent_requests: usize,
+    http: HttpOptions,
+    retries: RetryOptions,
 }
 
 impl Default for CloudSecretManagerBuilder {
@@ -71,24 +77,24 @@ impl Default for CloudSecretManagerBuilder {
             sep: from_code("sep", "-".to_owned()),
             multi_team: false,
             project_id: None,
-            credentials: from_code("credentials", GcpCredentials::application_default()),
+            credential: from_code("credential", GcpCredential::application_default()),
             scopes: None,
             impersonation_chain: from_code("impersonation_chain", Vec::new()),
             environment: Environment::default(),
+            location: None,
             endpoint: None,
             universe_domain: None,
             iam_credentials_endpoint: None,
             attempt_timeout: Duration::from_secs(10),
-            timeout: Duration::from_secs(30),
-            max_retries: 3,
-            max_concurrent_requests: crate::MAX_CONCURRENT_LOOKUPS,
+            http: HttpOptions::default(),
+            retries: RetryOptions::default(),
         }
     }
 }
 
 impl CloudSecretManagerBuilder {
-    /// What names of connections begin with, before the separator; with `None` connections are not
-    /// asked for. Default: `airflow-connections`.
+    /// The prefix of connections' names, before the separator; with `None` connections are not asked
+    /// for. Default: `airflow-connections`.
     #[must_use]
     pub fn connections_prefix<'p>(mut self, prefix: impl Into<Option<&'p str>>) -> Self {
         self.connections_prefix.value = prefix.into().map(str::to_owned);
@@ -132,10 +138,10 @@ impl CloudSecretManagerBuilder {
         self
     }
 
-    /// Who asks. Default: [`GcpCredentials::application_default`].
+    /// The credential that gives the token. Default: [`GcpCredential::application_default`].
     #[must_use]
-    pub fn credentials(mut self, credentials: GcpCredentials) -> Self {
-        self.credentials = from_code("credentials", credentials);
+    pub fn credential(mut self, credential: GcpCredential) -> Self {
+        self.credential = from_code("credential", credential);
         self
     }
 
@@ -146,8 +152,8 @@ impl CloudSecretManagerBuilder {
         self
     }
 
-    /// The service accounts to become: the last one asks, and each of those before it vouches for
-    /// the next. Default: none.
+    /// The service accounts to impersonate: the last one reads the secrets; each of those before it
+    /// may create tokens for the next. Default: none.
     #[must_use]
     pub fn impersonation_chain<A: Into<String>>(
         mut self,
@@ -161,17 +167,27 @@ impl CloudSecretManagerBuilder {
     /// `GOOGLE_APPLICATION_CREDENTIALS`, `CLOUDSDK_CONFIG`, `HOME`, `GOOGLE_CLOUD_PROJECT`,
     /// `GCLOUD_PROJECT`, `GOOGLE_CLOUD_QUOTA_PROJECT`, `GOOGLE_CLOUD_UNIVERSE_DOMAIN`,
     /// `NO_GCE_CHECK`, `GCE_METADATA_HOST`, `GCE_METADATA_ROOT`, `GCE_METADATA_TIMEOUT`,
-    /// `GCE_METADATA_DETECT_RETRIES`; besides, `SECRET_MANAGER_EMULATOR_HOST`.
+    /// `GCE_METADATA_DETECT_RETRIES`, what credential files of type `external_account` need
+    /// (`GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES`, `AWS_…`), the proxies (`https_proxy`, `all_proxy`,
+    /// `no_proxy`) and the authorities to trust (`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`); besides,
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` as further authorities, and `SECRET_MANAGER_EMULATOR_HOST`.
     #[must_use]
     pub fn environment(mut self, environment: &Environment) -> Self {
         self.environment = environment.clone();
         self
     }
 
-    /// Where Secret Manager is, such as `https://secretmanager.europe-west1.rep.googleapis.com`.
-    /// Default: `https://secretmanager.googleapis.com`, or that of the universe domain. With it,
-    /// `SECRET_MANAGER_EMULATOR_HOST` is not read. Over `http://` the token can be read by all who
-    /// are in between.
+    /// Reads regional secrets of this location, such as `europe-west1`, from its own endpoint. Default:
+    /// global secrets.
+    #[must_use]
+    pub fn location(mut self, location: impl Into<String>) -> Self {
+        self.location = Some(from_code("location", location.into()));
+        self
+    }
+
+    /// The URL of Secret Manager. With it, `SECRET_MANAGER_EMULATOR_HOST` is not read. Over `http://`
+    /// anyone on the network can read the token. Default: `https://secretmanager.googleapis.com`, that
+    /// of the [`location`](Self::location), or that of the universe domain.
     #[must_use]
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoint = Some(from_code("endpoint", url.into().into()));
@@ -182,13 +198,13 @@ impl CloudSecretManagerBuilder {
     /// that of the credential file, else `GOOGLE_CLOUD_UNIVERSE_DOMAIN`, else `googleapis.com`.
     #[must_use]
     pub fn universe_domain(mut self, domain: impl Into<String>) -> Self {
-        self.universe_domain = Some(domain.into());
+        self.universe_domain = Some(from_code("universe_domain", domain.into()));
         self
     }
 
     /// Where the tokens of impersonated accounts are asked for. Default:
-    /// `https://iamcredentials.googleapis.com`, or that of the universe domain. It takes credentials
-    /// from a file that is not itself of type `impersonated_service_account`.
+    /// `https://iamcredentials.googleapis.com`, or that of the universe domain. It needs an
+    /// [`impersonation_chain`](Self::impersonation_chain).
     #[must_use]
     pub fn iam_credentials_endpoint(mut self, url: impl Into<String>) -> Self {
         let url = from_code("iam_credentials_endpoint", url.into().into());
@@ -203,76 +219,68 @@ impl CloudSecretManagerBuilder {
         self
     }
 
-    /// How long a whole lookup may take, its token and retries included. Default: 30 s.
+    /// Limits, TLS and proxy, for Secret Manager and the services that give tokens. What is set there
+    /// wins over what was set before; all options are offered.
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+    pub fn http(mut self, options: HttpOptions) -> Self {
+        self.http = options.or(self.http);
         self
     }
 
-    /// How often a request is repeated on 429, 5xx, `RESOURCE_EXHAUSTED`, `UNAVAILABLE`, a wrong
-    /// checksum and connection errors; a request for a token too. Default: 3.
+    /// How requests are repeated: on 429, 5xx, `RESOURCE_EXHAUSTED`, `UNAVAILABLE`, a wrong
+    /// checksum and connection errors; requests for a token too. What is set there wins over what
+    /// was set before.
     #[must_use]
-    pub fn max_retries(mut self, retries: u32) -> Self {
-        self.max_retries = retries;
-        self
-    }
-
-    /// How many requests are under way at once; further ones wait. At least 1; default:
-    /// [`MAX_CONCURRENT_LOOKUPS`](crate::MAX_CONCURRENT_LOOKUPS).
-    #[must_use]
-    pub fn max_concurrent_requests(mut self, requests: usize) -> Self {
-        self.max_concurrent_requests = requests.max(1);
+    pub fn retries(mut self, options: RetryOptions) -> Self {
+        self.retries = options.or(&self.retries);
         self
     }
 
     /// The backend. It reads credential files, and connects to nothing yet.
     ///
     /// # Errors
-    /// When an option cannot be used, a credential file is not good, or nothing names a project.
+    /// When an option or a credential file is invalid, or nothing names a project.
     pub fn build(self) -> Result<CloudSecretManagerBackend, ConfigurationError> {
+        if let Some(proxy) = &self.http.proxies {
+            proxies::check_all(proxy)?;
+        }
         self.check_start()?;
         let emulator = self.emulator()?;
-        let impersonation = self.impersonation()?;
-        let source = source::read(&self.credentials, &self.environment, emulator.is_some())?;
-        self.check_iam_credentials_endpoint(impersonation.as_ref(), &source)?;
-        let project = self.project(impersonation.as_ref(), &source)?;
-        let mut identity = Identity {
-            source,
-            scopes: self.scopes,
-            impersonation,
-            quota_project: self
-                .environment
-                .non_empty("GOOGLE_CLOUD_QUOTA_PROJECT")
-                .map(str::to_owned),
-            max_retries: self.max_retries,
+        let source = source::read(&self.credential, &self.environment, emulator.is_some())?;
+        let universe_domain = self.checked_universe_domain(&source)?;
+        let impersonation = self.impersonation(&universe_domain)?;
+        let project = self.project(&source)?;
+        let endpoint = match (&self.endpoint, &emulator, self.checked_location()?) {
+            (Some(endpoint), ..) => checked_url(endpoint)?,
+            (None, Some(emulator), _) => emulator.clone(),
+            (None, None, Some(location)) => {
+                format!("https://secretmanager.{location}.rep.{universe_domain}")
+            }
+            (None, None, None) => format!("https://secretmanager.{universe_domain}"),
         };
-        let mut universe_domain = self
-            .universe_domain
-            .or_else(|| identity.universe_domain().map(str::to_owned))
-            .or_else(|| {
-                self.environment
-                    .non_empty("GOOGLE_CLOUD_UNIVERSE_DOMAIN")
-                    .map(str::to_owned)
-            });
-        if emulator.is_some() {
-            (identity.source, identity.impersonation) = (Source::Anonymous, None);
-            universe_domain = None;
-        }
-        let endpoint = match self.endpoint {
-            Some(endpoint) => Some(checked_url(&endpoint)?),
-            None => emulator,
+        let (source, impersonation) = match emulator {
+            Some(_) => (Source::Anonymous, None),
+            None => (source, impersonation),
         };
-        let client = Client::new(ClientSettings {
-            identity,
+        let quota_project = self.environment.non_empty("GOOGLE_CLOUD_QUOTA_PROJECT");
+        let settings = ClientSettings {
+            identity: Identity {
+                source,
+                scopes: self.scopes.unwrap_or_default(),
+                impersonation,
+                quota_project: quota_project.map(str::to_owned),
+                universe_domain,
+            },
             project,
             endpoint,
-            universe_domain,
-            attempt_timeout: self.attempt_timeout.min(self.timeout),
-            total_timeout: self.timeout,
-            max_retries: self.max_retries,
-            max_concurrent_requests: self.max_concurrent_requests,
-        });
+            location: self.location.map(|location| location.value),
+        };
+        let wire = Wire::new(
+            self.environment,
+            self.http,
+            self.retries,
+            self.attempt_timeout,
+        );
         Ok(CloudSecretManagerBackend {
             connections_prefix: self.connections_prefix.value,
             variables_prefix: self.variables_prefix.value,
@@ -281,25 +289,83 @@ impl CloudSecretManagerBuilder {
                 sep: self.sep.value,
                 multi_team: self.multi_team,
             },
-            client,
-            denied: Mutex::default(),
+            client: Client::new(settings, wire),
         })
     }
 
-    /// Airflow's class checks the prefix of connections, and with it the separator.
+    /// Airflow's class checks the prefix of connections, and with it the separator. The others are
+    /// checked here too: with an invalid one no secret is ever found.
     fn check_start(&self) -> Result<(), ConfigurationError> {
-        let Some(prefix) = &self.connections_prefix.value else {
-            return Ok(());
-        };
-        if naming::is_valid_start(prefix, &self.sep.value) {
-            return Ok(());
+        for prefix in [
+            &self.connections_prefix,
+            &self.variables_prefix,
+            &self.config_prefix,
+        ] {
+            let Some(text) = &prefix.value else {
+                continue;
+            };
+            if naming::is_valid_start(text, &self.sep.value) {
+                continue;
+            }
+            let invalid = if naming::is_valid_start(text, "") {
+                self.sep.with(())
+            } else {
+                prefix.with(())
+            };
+            return Err(invalid.error(
+                "is invalid: the name of a secret has only the letters A-Z and a-z, digits, '-' and '_'",
+            ));
         }
-        let message = "a secret's name has the letters A-Z and a-z, digits, '-' and '_' alone";
-        Err(if naming::is_valid_start(prefix, "") {
-            self.sep.error(message)
-        } else {
-            self.connections_prefix.error(message)
-        })
+        Ok(())
+    }
+
+    fn checked_location(&self) -> Result<Option<&str>, ConfigurationError> {
+        let Some(location) = &self.location else {
+            return Ok(None);
+        };
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if location.value.is_empty() || !location.value.chars().all(is_plain) {
+            return Err(location.error("is not a location such as europe-west1"));
+        }
+        Ok(Some(&location.value))
+    }
+
+    /// The universe that is asked. The credentials and all settings must agree, so that a token goes to
+    /// no other universe.
+    fn checked_universe_domain(&self, source: &Source) -> Result<String, ConfigurationError> {
+        const VARIABLE: &str = "GOOGLE_CLOUD_UNIVERSE_DOMAIN";
+        let of_file = match source {
+            Source::File(file) => Some(file.universe_domain.as_deref().unwrap_or(GOOGLE_UNIVERSE)),
+            Source::Anonymous | Source::MetadataServer(_) => None,
+        };
+        let of_environment = self
+            .environment
+            .non_empty(VARIABLE)
+            .map(|domain| Setting::new(VARIABLE, "the environment", domain.to_owned()));
+        let given = [&self.universe_domain, &of_environment];
+        let domain = of_file.or_else(|| {
+            given
+                .into_iter()
+                .flatten()
+                .next()
+                .map(|given| given.value.as_str())
+        });
+        let domain = domain.unwrap_or(GOOGLE_UNIVERSE);
+        for given in given.into_iter().flatten() {
+            if given.value != domain {
+                return Err(given.error(
+                    "is not the universe domain of the credentials: check \"universe_domain\" of the \
+                     credential file (GCP-25)",
+                ));
+            }
+        }
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        if !domain.chars().all(is_plain) {
+            return Err(self
+                .credential
+                .error("names a universe domain that is not a domain"));
+        }
+        Ok(domain.to_owned())
     }
 
     /// The address of an emulator, if there is to be one.
@@ -311,17 +377,23 @@ impl CloudSecretManagerBuilder {
             return Ok(None);
         }
         let url = Secret::from(format!("http://{host}"));
-        let given = Given::new(EMULATOR, "the environment", url);
+        let given = Setting::new(EMULATOR, "the environment", url);
         if host.contains('/') || host.contains('@') || checked_url(&given).is_err() {
             return Err(given.error("must be host:port, without http:// before it"));
         }
         Ok(Some(given.value.expose().to_owned()))
     }
 
-    fn impersonation(&self) -> Result<Option<Impersonation>, ConfigurationError> {
+    fn impersonation(
+        &self,
+        universe_domain: &str,
+    ) -> Result<Option<Impersonation>, ConfigurationError> {
         let given = &self.impersonation_chain;
         let Some((principal, delegates)) = given.value.split_last() else {
-            return Ok(None);
+            return match &self.iam_credentials_endpoint {
+                Some(endpoint) => Err(endpoint.error("needs an impersonation_chain")),
+                None => Ok(None),
+            };
         };
         if !principal.contains('@') {
             return Err(given.error("the last account is not the email of a service account"));
@@ -332,41 +404,26 @@ impl CloudSecretManagerBuilder {
             .iter()
             .all(|account| account.chars().all(is_plain))
         {
-            return Err(given.error("an account has a character that no email of one has"));
+            return Err(given.error("an account contains a character that no email of one has"));
         }
-        let endpoint = self.iam_credentials_endpoint.as_ref().map(checked_url);
+        let endpoint = match &self.iam_credentials_endpoint {
+            Some(endpoint) => checked_url(endpoint)?,
+            None => format!("https://iamcredentials.{universe_domain}"),
+        };
         Ok(Some(Impersonation {
-            principal: principal.clone(),
+            url: format!(
+                "{endpoint}/v1/projects/-/serviceAccounts/{principal}:generateAccessToken"
+            ),
             delegates: delegates.to_vec(),
-            endpoint: endpoint.transpose()?,
+            life: LIFE,
         }))
     }
 
-    /// Google's library takes another endpoint only along with a file.
-    fn check_iam_credentials_endpoint(
-        &self,
-        impersonation: Option<&Impersonation>,
-        source: &Source,
-    ) -> Result<(), ConfigurationError> {
-        let is_used = impersonation.is_some()
-            && matches!(source, Source::File(file) if file.may_be_impersonated_from());
-        match &self.iam_credentials_endpoint {
-            Some(given) if !is_used => Err(given.error(
-                "is for an impersonation_chain that starts with credentials from a file, which is \
-                 not itself of type impersonated_service_account",
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    fn project(
-        &self,
-        impersonation: Option<&Impersonation>,
-        source: &Source,
-    ) -> Result<Project, ConfigurationError> {
-        let given = &self.credentials;
-        let unknown = || project::unknown("project_id", &given.origin);
-        let wrong = "is no project's id: letters, digits, '-' and, before it, a domain and ':'";
+    fn project(&self, source: &Source) -> Result<Project, ConfigurationError> {
+        let given = &self.credential;
+        let unknown = || project::unknown("project_id", given.origin());
+        let wrong =
+            "is not a project id: write letters, digits, '-' and, before it, a domain and ':'";
         if let Some(given) = &self.project_id
             && !given.value.is_empty()
         {
@@ -378,7 +435,8 @@ impl CloudSecretManagerBuilder {
             .scopes
             .as_ref()
             .is_some_and(|scopes| !scopes.is_empty());
-        let project = project::find(impersonation, source, has_scopes, &self.environment);
+        let account = self.impersonation_chain.value.last().map(String::as_str);
+        let project = project::find(account, source, has_scopes, &self.environment);
         match project.ok_or_else(unknown)? {
             Project::Known(project) if !project::is_valid(&project) => Err(given.error(format!(
                 "the project that comes with the credentials or GOOGLE_CLOUD_PROJECT {wrong}"
@@ -389,19 +447,20 @@ impl CloudSecretManagerBuilder {
 }
 
 /// A URL of a scheme and a host, without a slash at its end.
-fn checked_url(given: &Given<Secret>) -> Result<String, ConfigurationError> {
-    let url = reqwest::Url::parse(given.value.expose())
-        .ok()
-        .filter(|url| {
-            matches!(url.scheme(), "http" | "https")
-                && url.has_host()
-                && url.username().is_empty()
-                && url.password().is_none()
-                && url.query().is_none()
-                && url.fragment().is_none()
-        });
+fn checked_url(given: &Setting<Secret>) -> Result<String, ConfigurationError> {
+    let url = url::Url::parse(given.value.expose()).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
     match url {
         Some(_) => Ok(given.value.expose().trim_end_matches('/').to_owned()),
-        None => Err(given.error("must be a URL of http:// or https:// with a host, and no more")),
+        None => {
+            Err(given
+                .error("must be a URL such as https://host, without user name, query or fragment"))
+        }
     }
 }

@@ -5,27 +5,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{builder::CloudSecretManagerBuilder, credential::GcpCredentials};
+use super::{builder::CloudSecretManagerBuilder, credential::GcpCredential};
 use crate::{
-    BackendSetup, ConfigurationError,
-    backends::given::Given,
-    config::is_truthy,
-    config::{GivenKwarg, Kwargs},
+    ConfigurationError,
+    backends::registry::BackendSetup,
+    config::{Kwargs, Setting},
 };
-
-/// All that is known, for the error about what is not.
-const KNOWN: &[&str] = &[
-    "connections_prefix",
-    "variables_prefix",
-    "config_prefix",
-    "gcp_keyfile_dict",
-    "gcp_key_path",
-    "gcp_credential_config_file",
-    "gcp_scopes",
-    "project_id",
-    "sep",
-    "impersonation_chain",
-];
 
 /// The builder that `setup` describes.
 pub(super) fn builder(
@@ -40,24 +25,20 @@ pub(super) fn builder(
     let mut builder = CloudSecretManagerBuilder::default()
         .environment(environment)
         .multi_team(multi_team);
-    let default = GcpCredentials::application_default();
-    builder.credentials = Given::new("gcp_key_path", "not given", default);
     names(&mut kwargs, &mut builder)?;
-    if let Some(credentials) = credentials(&mut kwargs)? {
-        builder.credentials = credentials;
+    builder.credential = credentials(&mut kwargs)?;
+    // Beyond Airflow, one text with commas.
+    builder.scopes = scopes(&mut kwargs)?;
+    if let Some(project_id) = kwargs.truthy("project_id") {
+        builder.project_id = Some(project_id.text_or_number()?);
     }
-    if let Some(kwarg) = kwargs.take("gcp_scopes") {
-        builder.scopes = scopes(&kwarg)?;
-    }
-    if let Some(kwarg) = kwargs.take("project_id") {
-        builder.project_id = project_id(&kwarg)?;
-    }
-    if let Some(kwarg) = kwargs.take("impersonation_chain") {
-        builder.impersonation_chain = Given::by(&kwarg, impersonation_chain(&kwarg)?);
+    if let Some(accounts) = kwargs.truthy("impersonation_chain") {
+        builder.impersonation_chain = accounts.list()?;
     }
     // For Airflow's logging; it changes no answer.
-    kwargs.take("context");
-    kwargs.unknown(KNOWN).next().map_or(Ok(builder), Err)
+    kwargs.ignore(&["context"]);
+    kwargs.deny_unknown()?;
+    Ok(builder)
 }
 
 fn names(
@@ -69,108 +50,109 @@ fn names(
         ("variables_prefix", &mut builder.variables_prefix),
         ("config_prefix", &mut builder.config_prefix),
     ] {
-        if let Some(kwarg) = kwargs.take(name) {
-            *prefix = Given::by(&kwarg, kwarg.text_or_null()?);
+        if let Some(given) = kwargs.text_or_null(name)? {
+            *prefix = given;
         }
     }
-    if let Some(kwarg) = kwargs.take("sep") {
-        let sep = kwarg.text_or_null()?;
-        builder.sep = Given::by(&kwarg, sep.ok_or_else(|| kwarg.error("must be a text"))?);
+    if let Some(sep) = kwargs.take("sep") {
+        builder.sep = sep.text()?;
     }
     Ok(())
 }
 
-/// One of the three, at most; what Python takes for false is none.
-fn credentials(kwargs: &mut Kwargs) -> Result<Option<Given<GcpCredentials>>, ConfigurationError> {
-    let mut found: Option<Given<GcpCredentials>> = None;
-    for (name, read) in [
-        ("gcp_key_path", key_path as fn(&GivenKwarg) -> _),
-        ("gcp_keyfile_dict", keyfile_dict),
-        ("gcp_credential_config_file", config_file),
-    ] {
-        let Some(kwarg) = kwargs.take(name).filter(|kwarg| is_truthy(kwarg.value())) else {
+/// The scopes in one text with commas; `None` where there are none.
+pub(crate) fn scopes(kwargs: &mut Kwargs) -> Result<Option<Vec<String>>, ConfigurationError> {
+    let Some(scopes) = kwargs.truthy("gcp_scopes") else {
+        return Ok(None);
+    };
+    let scopes = scopes.list()?.value;
+    let scopes = scopes.iter().flat_map(|scopes| scopes.split(','));
+    let scopes = scopes.map(str::trim).filter(|scope| !scope.is_empty());
+    let scopes = scopes.map(str::to_owned).collect::<Vec<_>>();
+    Ok(Some(scopes).filter(|scopes| !scopes.is_empty()))
+}
+
+/// An argument that gives credentials: its name, how it is read, and what it must be.
+type Argument = (
+    &'static str,
+    fn(&Value) -> Option<GcpCredential>,
+    &'static str,
+);
+
+/// The key of a service account.
+const KEYS: [Argument; 2] = [
+    ("gcp_key_path", key_path, "must be the path of a key file"),
+    (
+        "gcp_keyfile_dict",
+        keyfile_dict,
+        "must be what a key file holds, as an object or as its JSON text",
+    ),
+];
+
+const CONFIG_FILE: Argument = (
+    "gcp_credential_config_file",
+    config_file,
+    "must be the path of a credential configuration, or what it holds, as an object or as its JSON \
+     text",
+);
+
+fn credentials(kwargs: &mut Kwargs) -> Result<Setting<GcpCredential>, ConfigurationError> {
+    let [key_path, keyfile_dict] = KEYS;
+    one_of(kwargs, &[key_path, keyfile_dict, CONFIG_FILE])
+}
+
+/// The key of a service account, else the default credentials.
+#[cfg(feature = "vault")]
+pub(crate) fn key(kwargs: &mut Kwargs) -> Result<Setting<GcpCredential>, ConfigurationError> {
+    one_of(kwargs, &KEYS)
+}
+
+/// At most one of the arguments may be set; Airflow treats what Python counts as false as not set.
+fn one_of(
+    kwargs: &mut Kwargs,
+    arguments: &[Argument],
+) -> Result<Setting<GcpCredential>, ConfigurationError> {
+    let mut found: Option<Setting<GcpCredential>> = None;
+    for (name, read, expected) in arguments {
+        let Some(given) = kwargs.truthy(name) else {
             continue;
         };
         if let Some(other) = found {
-            return Err(kwarg.error(format!(
-                "is given besides {}: at most one of \"gcp_keyfile_dict\", \"gcp_key_path\" and \
-                 \"gcp_credential_config_file\" may be",
-                other.setting
+            let names = arguments.iter().map(|(name, ..)| format!("{name:?}"));
+            return Err(given.error(format!(
+                "is set as well as {}: set one of {}",
+                other.name(),
+                names.collect::<Vec<_>>().join(", ")
             )));
         }
-        found = Some(Given::by(&kwarg, read(&kwarg)?));
+        let credentials = read(&given.value).ok_or_else(|| given.error(*expected))?;
+        found = Some(given.with(credentials));
     }
-    Ok(found)
+    let default = GcpCredential::application_default;
+    Ok(found.unwrap_or_else(|| Setting::new("gcp_key_path", "not given", default())))
 }
 
-fn key_path(kwarg: &GivenKwarg) -> Result<GcpCredentials, ConfigurationError> {
-    let path = kwarg.value().as_str();
-    path.map(GcpCredentials::key_path)
-        .ok_or_else(|| kwarg.error("must be the path of a key file"))
+fn key_path(given: &Value) -> Option<GcpCredential> {
+    given.as_str().map(GcpCredential::key_path)
 }
 
-fn keyfile_dict(kwarg: &GivenKwarg) -> Result<GcpCredentials, ConfigurationError> {
-    match kwarg.value() {
-        Value::Object(_) => Ok(GcpCredentials::key(kwarg.value().to_string())),
+fn keyfile_dict(given: &Value) -> Option<GcpCredential> {
+    match given {
+        Value::Object(_) => Some(GcpCredential::key(given.to_string())),
         // Beyond Airflow: the text that the key file holds.
-        Value::String(json) => Ok(GcpCredentials::key(json.as_str())),
-        _ => Err(kwarg.error("must be what a key file holds, as an object or as its JSON text")),
+        Value::String(json) => Some(GcpCredential::key(json.as_str())),
+        _ => None,
     }
 }
 
 /// A path where there is such a file, else what such a file holds.
-fn config_file(kwarg: &GivenKwarg) -> Result<GcpCredentials, ConfigurationError> {
-    match kwarg.value() {
-        Value::Object(_) => Ok(GcpCredentials::config(kwarg.value().to_string())),
+fn config_file(given: &Value) -> Option<GcpCredential> {
+    match given {
+        Value::Object(_) => Some(GcpCredential::config(given.to_string())),
         Value::String(text) if text.trim_start().starts_with('{') && !Path::new(text).exists() => {
-            Ok(GcpCredentials::config(text.as_str()))
+            Some(GcpCredential::config(text.as_str()))
         }
-        Value::String(path) => Ok(GcpCredentials::config_path(path)),
-        _ => Err(kwarg.error(
-            "must be the path of a credential configuration, or what it holds, as an object or as \
-             its JSON text",
-        )),
+        Value::String(path) => Some(GcpCredential::config_path(path)),
+        _ => None,
     }
-}
-
-/// A list, or beyond Airflow a text with commas.
-fn scopes(kwarg: &GivenKwarg) -> Result<Option<Vec<String>>, ConfigurationError> {
-    if !is_truthy(kwarg.value()) {
-        return Ok(None);
-    }
-    let scopes = match kwarg.value() {
-        Value::String(text) => {
-            let scopes = text.split(',').map(|scope| scope.trim().to_owned());
-            Some(scopes.filter(|scope| !scope.is_empty()).collect())
-        }
-        value => texts(value),
-    };
-    let scopes =
-        scopes.ok_or_else(|| kwarg.error("must be a list of texts, or one with commas"))?;
-    Ok(Some(scopes).filter(|scopes| !scopes.is_empty()))
-}
-
-/// A text; a project's number counts as one.
-fn project_id(kwarg: &GivenKwarg) -> Result<Option<Given<String>>, ConfigurationError> {
-    let project = match kwarg.value() {
-        value if !is_truthy(value) => return Ok(None),
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return Err(kwarg.error("must be a text")),
-    };
-    Ok(Some(Given::by(kwarg, project)))
-}
-
-fn impersonation_chain(kwarg: &GivenKwarg) -> Result<Vec<String>, ConfigurationError> {
-    let chain = match kwarg.value() {
-        value if !is_truthy(value) => Some(Vec::new()),
-        Value::String(account) => Some(vec![account.clone()]),
-        value => texts(value),
-    };
-    chain.ok_or_else(|| kwarg.error("must be the email of a service account, or a list of them"))
-}
-
-fn texts(value: &Value) -> Option<Vec<String>> {
-    let texts = value.as_array()?.iter();
-    texts.map(|text| text.as_str().map(str::to_owned)).collect()
 }

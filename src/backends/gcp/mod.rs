@@ -4,50 +4,35 @@
 //! [`CloudSecretManagerBackend`] reads the latest version of secrets that are named
 //! `<prefix><sep><id>`, and in a multi-team deployment `<prefix><sep><team>--<id>` before it.
 //!
-//! * **Credentials**: see [`GcpCredentials`]. However many lookups start at once, there is one
-//!   token; it is renewed before it ends. A failed login is not repeated for a while (1 s to 60 s).
-//!   The account may impersonate another, over others.
-//! * **Absent**, as in Airflow, is also what may not be read, and what no secret can be called;
-//!   the report has the reason, and a permission that is denied is logged once for each name.
+//! * **Credentials**: see [`GcpCredential`]. However many lookups start at once, there is one
+//!   token; a new one is asked for shortly before it ends. A failed login is not repeated for a while
+//!   (1 s to 60 s). The account may impersonate another, over others.
+//! * **Missing** is a secret that does not exist or has no version. A secret that may not be read is a
+//!   failure: Google answers the same for one that does not exist.
 //! * **The wire**: a lookup is one `GET` over a kept connection (two where a team has no secret of
 //!   its own), repeated at most 3 times on 429, 5xx and connection errors. A payload's checksum is
-//!   verified where there is one.
+//!   verified where there is one. Redirects are not followed.
+//! * **TLS**: Mozilla's authorities are trusted, and those of the machine; with `REQUESTS_CA_BUNDLE` or
+//!   `CURL_CA_BUNDLE`, those in its place. `SSL_CERT_FILE` and `SSL_CERT_DIR` name further ones.
 //! * **Emulators**: with `SECRET_MANAGER_EMULATOR_HOST` (`host:port`) in the environment, requests
 //!   go there over plain HTTP and carry no token.
-//!
-//! Google's library reads a few variables of the process itself, whatever environment is given:
-//! `SSL_CERT_FILE`, `SSL_CERT_DIR`, the proxies (`https_proxy`, `no_proxy` …), what an
-//! `external_account` on AWS needs (`AWS_…`), `GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES`, and
-//! `GCE_METADATA_HOST` and `GOOGLE_CLOUD_UNIVERSE_DOMAIN`, where they win.
 
 mod answer;
 mod builder;
 mod client;
-mod credential;
-mod kwargs;
-mod metadata;
+pub(super) mod credential;
+pub(super) mod kwargs;
 mod naming;
-mod project;
-
-use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
-};
 
 use async_trait::async_trait;
 
-use self::{
-    answer::{Missing, Reading},
-    client::Client,
-    naming::Naming,
-};
-pub use self::{builder::CloudSecretManagerBuilder, credential::GcpCredentials};
+use self::{answer::Reading, client::Client, naming::Naming};
+pub use self::{builder::CloudSecretManagerBuilder, credential::GcpCredential};
 use crate::{
-    BackendSetup, ConfigurationError, Failure, Lookup, Secret, SecretsBackend, SkipReason,
+    ConfigurationError, Failure, Lookup, Secret, SecretsBackend,
+    backend::{CHECK_ID, CheckOutcome, FailureKind, LookupOptions, SkipReason},
+    backends::{registry::BackendSetup, runtime},
 };
-
-/// For how many names it is remembered that they were logged as denied.
-const MOST_REMEMBERED: usize = 10_000;
 
 /// Reads connections, variables and configuration entries from Google Cloud Secret Manager.
 ///
@@ -61,8 +46,6 @@ pub struct CloudSecretManagerBackend {
     config_prefix: Option<String>,
     naming: Naming,
     client: Client,
-    /// The names that were logged as denied.
-    denied: Mutex<HashSet<String>>,
 }
 
 impl CloudSecretManagerBackend {
@@ -84,12 +67,13 @@ impl CloudSecretManagerBackend {
     async fn value(
         &self,
         names: Result<Vec<String>, SkipReason>,
+        options: &LookupOptions,
     ) -> Result<Lookup<Secret>, Failure> {
         let names = match names {
             Ok(names) => names,
             Err(reason) => return Ok(Lookup::skipped(reason)),
         };
-        self.find(&names)
+        self.find(&names, options)
             .await
             .map_err(|failure| match failure.native_key() {
                 Some(_) => failure,
@@ -97,38 +81,34 @@ impl CloudSecretManagerBackend {
             })
     }
 
-    /// Asks for each name in turn; the first that is there ends it, and so does the first failure.
-    async fn find(&self, names: &[String]) -> Result<Lookup<Secret>, Failure> {
-        let deadline = self.client.deadline();
-        let live = self.client.live(deadline).await?;
-        let mut reason = None;
-        for name in names {
-            let native_key = live.native_key(name);
-            match self.client.access(&live, &native_key, deadline).await {
+    /// Asks for each name in turn. The first secret ends the search. So does the first failure, except
+    /// that an account which may not read a team's own secret may still read the global one.
+    async fn find(
+        &self,
+        names: &[String],
+        options: &LookupOptions,
+    ) -> Result<Lookup<Secret>, Failure> {
+        runtime::check().map_err(Failure::configuration)?;
+        let deadline = self.client.deadline(options);
+        let parent = self.client.parent(deadline).await?;
+        let native_keys = names.iter().map(|name| format!("{parent}{name}"));
+        let native_keys = native_keys.collect::<Vec<_>>();
+        let mut denied = None;
+        for native_key in &native_keys {
+            match self.client.access(native_key, deadline).await {
                 Ok(Reading::Found(value)) => return Ok(Lookup::found(value, native_key)),
-                Ok(Reading::Missing(missing)) => {
-                    self.log_denial(name, missing);
-                    reason = reason.or(missing.reason());
+                Ok(Reading::Missing) => {}
+                Err(failure) if failure.kind() == FailureKind::AccessDenied => {
+                    denied = denied.or(Some(failure.at(native_key)));
                 }
-                Err(failure) => return Err(failure.at(native_key)),
+                Ok(Reading::TokenRefused(failure)) | Err(failure) => {
+                    return Err(failure.at(native_key));
+                }
             }
         }
-        let native_keys = names.iter().map(|name| live.native_key(name));
-        Ok(Lookup::Missing {
-            native_key: native_keys.collect::<Vec<_>>().join(", "),
-            reason: reason.map(str::to_owned),
-        })
-    }
-
-    /// Says once for each name that it may not be read.
-    fn log_denial(&self, name: &str, missing: Missing) {
-        if !matches!(missing, Missing::Denied | Missing::ServiceDisabled) {
-            return;
-        }
-        let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
-        if denied.len() < MOST_REMEMBERED && denied.insert(name.to_owned()) {
-            let reason = missing.reason().unwrap_or_default();
-            tracing::warn!(secret = name, "Secret Manager: {reason}");
+        match denied {
+            Some(failure) => Err(failure),
+            None => Ok(Lookup::missing(native_keys.join(", ")).because(Some(answer::MISSING))),
         }
     }
 }
@@ -142,19 +122,61 @@ impl SecretsBackend for CloudSecretManagerBackend {
     async fn get_conn_value(
         &self,
         conn_id: &str,
-        team: Option<&str>,
+        options: &LookupOptions,
     ) -> Result<Lookup<Secret>, Failure> {
         let prefix = self.connections_prefix.as_deref();
-        self.value(self.naming.names(prefix, conn_id, team)).await
+        let names = self.naming.names(prefix, conn_id, options.team());
+        self.value(
+            names.map_err(|reason| reason.about("connections_prefix")),
+            options,
+        )
+        .await
     }
 
-    async fn get_variable(&self, key: &str, team: Option<&str>) -> Result<Lookup<Secret>, Failure> {
+    async fn get_variable(
+        &self,
+        key: &str,
+        options: &LookupOptions,
+    ) -> Result<Lookup<Secret>, Failure> {
         let prefix = self.variables_prefix.as_deref();
-        self.value(self.naming.names(prefix, key, team)).await
+        let names = self.naming.names(prefix, key, options.team());
+        self.value(
+            names.map_err(|reason| reason.about("variables_prefix")),
+            options,
+        )
+        .await
     }
 
-    async fn get_config(&self, key: &str) -> Result<Lookup<Secret>, Failure> {
+    async fn get_config(
+        &self,
+        key: &str,
+        options: &LookupOptions,
+    ) -> Result<Lookup<Secret>, Failure> {
         let prefix = self.config_prefix.as_deref();
-        self.value(self.naming.config_names(prefix, key)).await
+        let names = self.naming.config_names(prefix, key);
+        self.value(
+            names.map_err(|reason| reason.about("config_prefix")),
+            options,
+        )
+        .await
+    }
+
+    async fn check(&self, options: &LookupOptions) -> Result<CheckOutcome, Failure> {
+        let prefix = (self.connections_prefix.as_deref())
+            .or(self.variables_prefix.as_deref())
+            .or(self.config_prefix.as_deref());
+        let names = self.naming.config_names(prefix, CHECK_ID);
+        let name = match names {
+            Ok(only) => only.concat(),
+            Err(reason) => return Ok(CheckOutcome::skipped(reason)),
+        };
+        runtime::check().map_err(Failure::configuration)?;
+        let deadline = self.client.deadline(options);
+        let parent = self.client.parent(deadline).await;
+        let native_key = format!("{}{name}", parent.map_err(|failure| failure.at(&*name))?);
+        match self.client.access_once(&native_key, deadline).await {
+            Ok(Reading::Found(_) | Reading::Missing) => Ok(CheckOutcome::reachable(native_key)),
+            Ok(Reading::TokenRefused(failure)) | Err(failure) => Err(failure.at(native_key)),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::SkipReason;
+use crate::backend::SkipReason;
 
 /// What stands between a team's name and the id.
 const TEAM_SEP: &str = "--";

@@ -1,4 +1,4 @@
-//! New connections: straight, through a proxy's tunnel, or to a proxy that passes requests on.
+//! New connections: direct, through a proxy's tunnel, or to a proxy that forwards requests.
 
 use std::{
     fmt,
@@ -13,25 +13,27 @@ use std::{
 use http::{HeaderValue, Uri, uri::Scheme};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::{
-    legacy::connect::{Connected, Connection, HttpConnector, proxy::Tunnel},
-    proxy::matcher::Intercept,
-};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector, proxy::Tunnel};
 use rustls::ClientConfig;
 use tokio::time::timeout;
 use tower_service::Service;
 
-use super::{ChooseProxy, authorization, trouble::ConnectTimedOut};
+use super::{
+    Proxy,
+    error::{ConnectTimedOut, ProxyError},
+    proxy_for,
+};
+use crate::backends::proxies::Proxies;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Makes connections.
 #[derive(Clone)]
 pub(super) struct Connector {
-    straight: HttpsConnector<HttpConnector>,
+    direct: HttpsConnector<HttpConnector>,
     to_proxy: HttpsConnector<HttpConnector>,
     tls: Arc<ClientConfig>,
-    proxies: ChooseProxy,
+    proxies: Proxies,
     timeout: Duration,
 }
 
@@ -45,50 +47,77 @@ impl Connector {
     pub(super) fn new(
         tls: ClientConfig,
         proxy_tls: Option<ClientConfig>,
-        proxies: ChooseProxy,
+        proxies: Proxies,
         timeout: Duration,
     ) -> Self {
         let tls = Arc::new(tls);
         let proxy_tls = proxy_tls.map_or_else(|| Arc::clone(&tls), Arc::new);
         let mut tcp = HttpConnector::new();
-        // What is above it looks after https.
+        // `HttpsConnector`, above it, handles https.
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(Duration::from_secs(60)));
-        // Among a name's addresses the next has its turn in time.
+        // Also for each address of a name, so that a dead one leaves time for the next.
         tcp.set_connect_timeout(Some(timeout));
         Self {
             to_proxy: HttpsConnector::from((tcp.clone(), proxy_tls)),
-            straight: HttpsConnector::from((tcp, Arc::clone(&tls))),
+            direct: HttpsConnector::from((tcp, Arc::clone(&tls))),
             tls,
             proxies,
             timeout,
         }
     }
 
-    /// What a request to `uri` has to say to a proxy that passes it on.
+    /// The credentials that a request to `uri` needs for a proxy that forwards it.
     pub(super) fn authorization(&self, uri: &Uri) -> Option<HeaderValue> {
-        authorization(&(self.proxies)(uri).ok()??)
+        proxy_for(&self.proxies, uri).ok()??.authorization
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, BoxError> {
-        let Some(proxy) = (self.proxies)(&uri)? else {
-            return Ok(Stream::to_server(called(self.straight, uri).await?));
+        let Some(proxy) = proxy_for(&self.proxies, &uri)? else {
+            return Ok(Stream::to_server(called(self.direct, uri).await?));
         };
         if uri.scheme() == Some(&Scheme::HTTP) {
-            let to = proxy.uri().clone();
-            return Ok(Stream::to_proxy(called(self.to_proxy, to).await?));
+            let to_proxy = called(ByProxy(self.to_proxy), proxy.uri);
+            return Ok(Stream::to_proxy(to_proxy.await?));
         }
-        let tunnel = HttpsConnector::from((tunnel(&proxy, self.to_proxy), self.tls));
+        let tunnel = ByProxy(tunnel(proxy, self.to_proxy));
+        let tunnel = HttpsConnector::from((tunnel, self.tls));
         Ok(Stream::to_server(called(tunnel, uri).await?))
     }
 }
 
-fn tunnel<C>(proxy: &Intercept, to_proxy: C) -> Tunnel<C> {
-    let tunnel = Tunnel::new(proxy.uri().clone(), to_proxy);
-    match authorization(proxy) {
+fn tunnel<C>(proxy: Proxy, to_proxy: C) -> Tunnel<C> {
+    let tunnel = Tunnel::new(proxy.uri, to_proxy);
+    match proxy.authorization {
         Some(authorization) => tunnel.with_auth(authorization),
         None => tunnel,
+    }
+}
+
+/// The way to a proxy, or to the end of its tunnel: what goes wrong there is not the server's fault.
+#[derive(Clone)]
+struct ByProxy<S>(S);
+
+impl<S> Service<Uri> for ByProxy<S>
+where
+    S: Service<Uri>,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = ProxyError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, ProxyError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ProxyError>> {
+        self.0
+            .poll_ready(context)
+            .map_err(|error| ProxyError(error.into()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connection = self.0.call(uri);
+        Box::pin(async move { connection.await.map_err(|error| ProxyError(error.into())) })
     }
 }
 
@@ -120,7 +149,7 @@ trait Io: Read + Write + Connection + Send + Unpin {}
 
 impl<T: Read + Write + Connection + Send + Unpin> Io for T {}
 
-/// A connection, however it came to be.
+/// A connection, direct or through a proxy.
 pub(super) struct Stream {
     io: Box<dyn Io>,
     is_to_proxy: bool,
@@ -134,7 +163,7 @@ impl Stream {
         }
     }
 
-    /// To a proxy that is told the whole address of what is wanted.
+    /// To a proxy that forwards requests, and so needs the whole URL in each.
     fn to_proxy(io: impl Io + 'static) -> Self {
         Self {
             is_to_proxy: true,

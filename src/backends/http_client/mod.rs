@@ -1,55 +1,66 @@
-//! One small HTTP client for the providers whose libraries let us bring our own: HTTP/1.1 over kept
-//! connections, TLS as it is given, a proxy for each address, no redirects. It is `hyper` with
-//! `rustls`: `reqwest`, above the same two, costs a lookup a tenth of its throughput.
+//! The HTTP client of Vault, AWS and Azure: HTTP/1.1 over kept connections, TLS as it is configured, a
+//! proxy for each address, bounded answers, no redirects. It is `hyper` with `rustls`; `reqwest`, which
+//! is built on the same two, costs a lookup a tenth of its throughput.
 
 mod connector;
+mod error;
+#[cfg(any(feature = "azure", feature = "gcp"))]
+mod failure;
 #[cfg(test)]
 mod tests;
-pub(super) mod tls;
-mod trouble;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use http::{
     Request, Response, Uri,
     header::{HeaderValue, PROXY_AUTHORIZATION},
     uri::Scheme,
 };
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
+use hyper::ext::on_informational;
 use hyper_util::{
-    client::{
-        legacy::Client,
-        proxy::matcher::{Intercept, Matcher},
-    },
+    client::{legacy::Client, proxy::matcher::Matcher},
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::ClientConfig;
+use tokio::sync::Notify;
 
 use self::connector::Connector;
-pub(super) use self::trouble::Trouble;
-use crate::Failure;
+pub(super) use self::error::SendError;
+use crate::{
+    Failure,
+    backends::{
+        bounds::{Bounds, OutOfBounds},
+        proxies::{self, Proxies, Target},
+    },
+};
 
-/// How long an answer may be, in bytes. The longest that is asked for, twenty secrets of AWS's at
-/// once, comes to half of it at most.
-const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+/// How many interim answers (HTTP 1xx) may come before the answer.
+const MOST_INTERIM_ANSWERS: usize = 100;
 
-/// Chooses the proxy before an address; a failure says that it cannot be asked, and nothing is then
-/// to go there without it.
-pub(super) type ChooseProxy = Arc<dyn Fn(&Uri) -> Result<Option<Intercept>, Failure> + Send + Sync>;
-
-/// How requests go out.
-pub(super) struct Settings {
+/// What a client is made from.
+pub(super) struct HttpSettings {
     pub(super) tls: ClientConfig,
     /// TLS to a proxy; `None` for the same.
     pub(super) proxy_tls: Option<ClientConfig>,
-    pub(super) proxies: ChooseProxy,
+    pub(super) proxies: Proxies,
     /// For a connection: name, proxy and TLS included.
     pub(super) connect_timeout: Duration,
-    /// For how long a connection is kept that nobody uses.
+    /// For how long an unused connection is kept.
     pub(super) idle_timeout: Duration,
-    /// How many of these are kept for a host.
+    /// How many unused connections are kept for a host.
     pub(super) most_idle_connections: usize,
+    /// How long and how deep an answer may be.
+    pub(super) bounds: Bounds,
 }
 
 /// Sends requests, over connections that are kept for the next.
@@ -57,11 +68,12 @@ pub(super) struct Settings {
 pub(super) struct Http {
     client: Client<Connector, Full<Bytes>>,
     connector: Connector,
+    bounds: Bounds,
 }
 
 impl Http {
     /// A client that has not connected yet.
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: HttpSettings) -> Self {
         let connector = Connector::new(
             settings.tls,
             settings.proxy_tls,
@@ -73,17 +85,21 @@ impl Http {
             .pool_idle_timeout(settings.idle_timeout)
             .pool_max_idle_per_host(settings.most_idle_connections)
             .build(connector.clone());
-        Self { client, connector }
+        Self {
+            client,
+            connector,
+            bounds: settings.bounds,
+        }
     }
 
     /// Sends `request`, and gives the whole answer.
     ///
     /// # Errors
-    /// When there is none, or one that is longer than any is to be.
+    /// When the answer does not arrive, or is out of its bounds.
     pub(super) async fn send(
         &self,
         mut request: Request<Full<Bytes>>,
-    ) -> Result<Response<Bytes>, Trouble> {
+    ) -> Result<Response<Bytes>, SendError> {
         // A tunnel to an https address was authorized when it was made.
         if request.uri().scheme() == Some(&Scheme::HTTP)
             && let Some(authorization) = self.connector.authorization(request.uri())
@@ -92,37 +108,64 @@ impl Http {
                 .headers_mut()
                 .insert(PROXY_AUTHORIZATION, authorization);
         }
-        let answer = self.client.request(request).await;
-        let (head, body) = answer
-            .map_err(|error| Trouble::of_request(&error))?
-            .into_parts();
-        let body = Limited::new(body, LONGEST_ANSWER).collect().await;
-        let body = body.map_err(|error| Trouble::of(&*error))?;
-        Ok(Response::from_parts(head, body.to_bytes()))
+        let interim = count_interim_answers(&mut request);
+        let answer = pin!(self.client.request(request));
+        let flood = pin!(interim.notified());
+        let answer = match select(answer, flood).await {
+            Either::Left((answer, _)) => answer.map_err(|error| SendError::of_request(&error))?,
+            Either::Right(_) => {
+                let flood = OutOfBounds::InterimAnswers(MOST_INTERIM_ANSWERS);
+                return Err(SendError::OutOfBounds(flood));
+            }
+        };
+        let (head, body) = answer.into_parts();
+        let body = self.bounds.read(body).await.map_err(SendError::of_body)?;
+        Ok(Response::from_parts(head, body))
     }
 }
 
-/// Never a proxy.
-#[cfg(any(feature = "azure", test))]
-pub(super) fn no_proxies() -> ChooseProxy {
-    Arc::new(|_| Ok(None))
+/// Notifies when there were too many interim answers to `request`. The connection reads a flood of
+/// them so eagerly that timers come late.
+fn count_interim_answers(request: &mut Request<Full<Bytes>>) -> Arc<Notify> {
+    let too_many = Arc::new(Notify::new());
+    let (count, notify) = (AtomicUsize::new(0), Arc::clone(&too_many));
+    on_informational(request, move |_| {
+        if count.fetch_add(1, Ordering::Relaxed) >= MOST_INTERIM_ANSWERS {
+            notify.notify_one();
+        }
+    });
+    too_many
 }
 
-/// The proxy at `url`, which has `http` where it names no scheme.
+/// A proxy that can be used.
+#[derive(Debug)]
+struct Proxy {
+    uri: Uri,
+    /// The value of `Proxy-Authorization`.
+    authorization: Option<HeaderValue>,
+}
+
+/// The proxy for `uri`.
 ///
 /// # Errors
-/// What is wrong with it, without its text.
-pub(super) fn proxy(url: &str) -> Result<Intercept, &'static str> {
-    let anywhere = Uri::from_static("http://a.example");
-    Matcher::builder()
-        .all(url)
-        .build()
-        .intercept(&anywhere)
-        .filter(|proxy| matches!(proxy.uri().scheme_str(), Some("http" | "https")))
-        .ok_or("a proxy's URL must look like http://proxy.example.com:3128")
-}
-
-/// What a proxy wants to know of who asks.
-fn authorization(proxy: &Intercept) -> Option<HeaderValue> {
-    proxy.basic_auth().cloned()
+/// When it cannot be used; nothing is then sent to `uri` without it.
+fn proxy_for(proxies: &Proxies, uri: &Uri) -> Result<Option<Proxy>, Failure> {
+    let target = Target::new(
+        uri.scheme_str().unwrap_or_default(),
+        uri.host().unwrap_or_default(),
+        uri.port_u16(),
+    );
+    let Some(chosen) = proxies.choose(&target) else {
+        return Ok(None);
+    };
+    proxies::check(&chosen.value).map_err(|why| chosen.failure(why))?;
+    let matcher = Matcher::builder().all(chosen.value.expose()).build();
+    let Some(proxy) = matcher.intercept(uri) else {
+        return Err(chosen.failure("this proxy cannot be used"));
+    };
+    let authorization = proxy.basic_auth().cloned();
+    Ok(Some(Proxy {
+        uri: proxy.uri().clone(),
+        authorization: authorization.filter(|_| proxies.sends_credentials(&chosen.value)),
+    }))
 }

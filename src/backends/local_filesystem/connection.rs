@@ -1,18 +1,16 @@
 //! From an entry of a connections file to a connection, as Airflow's `Connection(**fields)`.
 
 use super::{
-    repr::TooLong,
+    to_json::{DumpError, dumps},
     value::{Key, Value},
 };
-use crate::{
-    Connection, ConnectionError, Dialect, Fields, Secret, backends::local_filesystem::to_json,
-};
+use crate::{Connection, Dialect, Fields, Secret};
 
-/// Why an entry is no connection.
+/// Why an entry is not a connection.
 pub(super) enum Refusal {
-    /// Airflow refuses it too, and with it the whole file.
+    /// Airflow refuses it too, and the whole file with it.
     File(String),
-    /// Airflow holds it and trips over it later: the file's other connections are none the worse.
+    /// Airflow accepts it and fails later: the file's other connections are not affected.
     Entry(String),
 }
 
@@ -38,7 +36,7 @@ const KEYS: [&str; 12] = [
     "team_name",
 ];
 
-/// Connection `conn_id` as told by `value`, under key `key`: a URI or an object.
+/// Connection `conn_id` from `value`, a URI or an object, under key `key`.
 pub(super) fn create(conn_id: &str, key: &Value, value: &Value) -> Result<Connection, Refusal> {
     let object = match value {
         Value::Text(uri) => {
@@ -48,20 +46,22 @@ pub(super) fn create(conn_id: &str, key: &Value, value: &Value) -> Result<Connec
         Value::Dict(object) => object,
         _ => return Err("must be a URI or an object".into()),
     };
-    for (name, _) in object.iter() {
-        if !matches!(&**name, Value::Text(name) if KEYS.contains(&name.as_str())) {
-            return Err(format!(
-                "has a key that no connection has; the keys are {}",
-                KEYS.join(", ")
-            )
-            .into());
-        }
+    let mut keys = object.iter().map(|(name, _)| name);
+    if let Some(unknown) =
+        keys.position(|name| !matches!(&**name, Value::Text(name) if KEYS.contains(&name.as_str())))
+    {
+        return Err(format!(
+            "has an unknown key, number {}; the keys are {}",
+            unknown + 1,
+            KEYS.join(", ")
+        )
+        .into());
     }
     let get = |name| object.get(name).map(|value| &**value);
     if let Some(other) = get("conn_id")
         && !is_equal(key, other)
     {
-        return Err("has a `conn_id` that is not the key it stands under".into());
+        return Err("has a `conn_id` that differs from its key".into());
     }
     let extra = match (get("extra"), get("extra_dejson")) {
         (Some(_), Some(_)) => {
@@ -75,9 +75,11 @@ pub(super) fn create(conn_id: &str, key: &Value, value: &Value) -> Result<Connec
     let password = match get("password").filter(|password| password.is_truthy()) {
         None => None,
         Some(Value::Text(password)) => Some(Secret::from(password.as_str())),
-        Some(_) => return Err("has a `password` that is no text; put it between quotes".into()),
+        Some(_) => {
+            return Err("has a `password` that is not text; put it between quotes (FILE-2)".into());
+        }
     };
-    // What Airflow refuses comes before what only we refuse: the one is the whole file's matter.
+    // What Airflow refuses is checked before what only we refuse: the former fails the whole file.
     let sound = Fields {
         extra: extra.clone(),
         ..Fields::default()
@@ -91,9 +93,11 @@ pub(super) fn create(conn_id: &str, key: &Value, value: &Value) -> Result<Connec
                 return Err("has `uri` and other fields; give one or the other".into());
             }
             let Value::Text(uri) = uri else {
-                return Err("has a `uri` that is no text".into());
+                return Err("has a `uri` that is not text".into());
             };
-            fields_of_uri(uri).map_err(|error| error.to_string())?
+            Connection::from_uri(conn_id, uri, Dialect::Core)
+                .map_err(|error| error.to_string())?
+                .into_fields()
         }
         None => Fields {
             conn_type: optional_text("conn_type", get("conn_type"))?,
@@ -121,14 +125,14 @@ fn is_equal(one: &Value, other: &Value) -> bool {
 }
 
 /// `json.dumps(value)`.
-fn dumped(value: &Value) -> Result<Secret, String> {
-    match to_json::dumps(value) {
-        Ok(text) => Ok(text),
-        Err(to_json::Error::TooLong(TooLong)) => Err("has an `extra` that is too long".to_owned()),
-        Err(to_json::Error::NotJson) => {
-            Err("has an `extra` with a value that JSON has not, such as a date".to_owned())
+fn dumped(value: &Value) -> Result<Secret, Refusal> {
+    dumps(value).map_err(|error| {
+        let problem = format!("has an `extra` that {}", error.problem());
+        match error {
+            DumpError::Unsupported(what) if what.is_json_in_python() => Refusal::Entry(problem),
+            _ => Refusal::File(problem),
         }
-    }
+    })
 }
 
 fn optional_text(name: &str, value: Option<&Value>) -> Result<Option<String>, Refusal> {
@@ -136,7 +140,7 @@ fn optional_text(name: &str, value: Option<&Value>) -> Result<Option<String>, Re
         None | Some(Value::Null) => Ok(None),
         Some(Value::Text(text)) => Ok(Some(text.to_string())),
         Some(_) => Err(Refusal::Entry(format!(
-            "has a `{name}` that is no text; put it between quotes"
+            "has a `{name}` that is not text; put it between quotes (FILE-2)"
         ))),
     }
 }
@@ -155,19 +159,5 @@ fn port(value: Option<&Value>) -> Result<Option<u16>, Refusal> {
 }
 
 fn bad_port() -> Refusal {
-    Refusal::Entry("has a `port` that is no whole number in 0..=65535".to_owned())
-}
-
-fn fields_of_uri(uri: &str) -> Result<Fields, ConnectionError> {
-    let connection = Connection::from_uri("", uri, Dialect::Core)?;
-    Ok(Fields {
-        conn_type: connection.conn_type().map(str::to_owned),
-        description: None,
-        host: connection.host().map(str::to_owned),
-        login: connection.login().map(str::to_owned),
-        password: connection.password().cloned(),
-        schema: connection.schema().map(str::to_owned),
-        port: connection.port(),
-        extra: connection.extra().cloned(),
-    })
+    Refusal::Entry("has a `port` that is not a whole number from 0 to 65535 (FILE-3)".to_owned())
 }

@@ -1,16 +1,17 @@
-//! `.env` files: `KEY=value`, a line each, taken as they are.
+//! `.env` files: one `KEY=value` a line, without quotes or escapes.
 
 use std::{collections::HashMap, rc::Rc};
 
-use super::{Entry, malformed::Malformed, value::Value};
+use super::{file::Entry, malformed::Malformed, value::Value};
+use crate::python::text::{is_line_end, is_space};
 
-/// The entries of a `.env` file; each holds the list of the values its key was given.
+/// The entries of a `.env` file; each has the list of the values that its key was given.
 pub(super) fn parse(content: &str) -> Result<Vec<Entry>, Malformed> {
     let mut keys = Vec::new();
     let mut values = HashMap::<&str, (usize, Vec<Rc<Value>>)>::new();
     for (index, line) in content.split(is_line_end).enumerate() {
         let number = index + 1;
-        if line.is_empty() || line.trim_start_matches(is_blank).starts_with('#') {
+        if line.is_empty() || line.trim_start_matches(is_space).starts_with('#') {
             continue;
         }
         let (key, value) = match line.split_once('=') {
@@ -20,8 +21,8 @@ pub(super) fn parse(content: &str) -> Result<Vec<Entry>, Malformed> {
                     "the line has no `=`; write KEY=value",
                 ));
             }
-            Some(("", _)) => return Err(Malformed::at(number, "there is no key before the `=`")),
-            Some((_, "")) => return Err(Malformed::at(number, "there is no value after the `=`")),
+            Some(("", _)) => return Err(Malformed::at(number, "the key before the `=` is empty")),
+            Some((_, "")) => return Err(Malformed::at(number, "the value after the `=` is empty")),
             Some(line) => line,
         };
         let (_, values) = values.entry(key).or_insert_with(|| {
@@ -39,17 +40,4 @@ pub(super) fn parse(content: &str) -> Result<Vec<Entry>, Malformed> {
         })
     });
     Ok(entries.collect())
-}
-
-/// What ends a line for Python's `str.splitlines`, once reading the file has made `\n` of `\r`.
-fn is_line_end(c: char) -> bool {
-    matches!(
-        c,
-        '\n' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}'
-    )
-}
-
-/// White space in a Python pattern.
-fn is_blank(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
 }

@@ -1,15 +1,16 @@
 //! A file of secrets: which format it has, and its text as Python reads it.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path, rc::Rc};
 
 use secrecy::zeroize::Zeroizing;
 
 use super::{
-    Entry, env, json,
+    env, json,
     malformed::{Malformed, line_at},
+    value::Value,
     yaml,
 };
-use crate::{Failure, FailureKind};
+use crate::{Failure, backend::FailureKind, files, python::text::universal_newlines};
 
 /// The formats a file can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// By the file's suffix, as Python's `Path.suffix` has it: a file called `.env` has none.
+    /// By the file's suffix, as Python's `Path.suffix`: a file called `.env` has no suffix.
     fn of(path: &str) -> Option<Self> {
         let name = Path::new(path).file_name()?.to_str()?;
         let (stem, suffix) = name.rsplit_once('.')?;
@@ -36,12 +37,37 @@ impl Format {
     }
 }
 
-/// Reads the entries of the file at `path`.
-pub(super) fn read(path: &str) -> Result<(Format, Vec<Entry>), Failure> {
+/// A file as read.
+pub(super) struct File {
+    pub(super) path: String,
+    pub(super) format: Format,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// One entry of a file.
+pub(super) struct Entry {
+    pub(super) key: Rc<Value>,
+    pub(super) value: Rc<Value>,
+    /// The line of its key, from 1, where it is known.
+    pub(super) line: Option<usize>,
+}
+
+impl Entry {
+    /// Its key, where that is a text.
+    pub(super) fn name(&self) -> Option<&str> {
+        match &*self.key {
+            Value::Text(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the file at `path`.
+pub(super) fn read(path: &str) -> Result<File, Failure> {
     let Some(format) = Format::of(path) else {
         return Err(Failure::configuration(format!(
-            "{path}: unknown kind of file; its name must end in .env, .json, .yaml or .yml, \
-                 with something before that"
+            "{path}: unknown file format; the file's name must end in .env, .json, .yaml or .yml, \
+             with a name before that"
         )));
     };
     let content = text(path)?;
@@ -51,42 +77,48 @@ pub(super) fn read(path: &str) -> Result<(Format, Vec<Entry>), Failure> {
         Format::Yaml => yaml::parse(&content),
     };
     match entries {
-        Ok(entries) => Ok((format, entries)),
-        Err(Malformed { line, problem }) => {
-            Err(Failure::invalid_value(format!("{path}:{line}: {problem}")))
-        }
+        Ok(entries) => Ok(File {
+            path: path.to_owned(),
+            format,
+            entries,
+        }),
+        Err(Malformed { line, problem }) => Err(unknown(path, Some(line), &problem)),
     }
+}
+
+/// What is wrong with a file, so that nobody knows what it defines.
+pub(super) fn unknown(path: &str, line: Option<usize>, problem: &str) -> Failure {
+    let place = place(path, line);
+    Failure::unavailable(format!(
+        "{place}: {problem}; until this is mended, no entry of the file can be read"
+    ))
+    .with_transient(false)
+}
+
+/// The file and, where it is known, the line.
+pub(super) fn place(path: &str, line: Option<usize>) -> String {
+    let line = line.map_or_else(String::new, |line| format!(":{line}"));
+    format!("{path}{line}")
 }
 
 /// The text of the file, with `\n` for every `\r\n` and `\r`, as Python's `open` gives it.
 fn text(path: &str) -> Result<Zeroizing<String>, Failure> {
-    let bytes = fs::read(path)
-        .map(Zeroizing::new)
-        .map_err(|error| unreadable(path, &error))?;
+    let bytes = files::read(path).map_err(|error| unreadable(path, &error))?;
     let text = match std::str::from_utf8(&bytes) {
         Ok(text) => text,
         Err(error) => {
             let line = line_at(&bytes, error.valid_up_to());
-            return Err(Failure::invalid_value(format!(
-                "{path}:{line}: not UTF-8; save the file as UTF-8"
-            )));
+            let problem = "the file is not UTF-8; save it as UTF-8 (FILE-5)";
+            return Err(unknown(path, Some(line), problem));
         }
     };
-    let mut lines = Zeroizing::new(String::with_capacity(text.len()));
-    let mut parts = text.split('\r');
-    lines.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        if !part.starts_with('\n') {
-            lines.push('\n');
-        }
-        lines.push_str(part);
-    }
-    Ok(lines)
+    Ok(universal_newlines(text))
 }
 
 fn unreadable(path: &str, error: &io::Error) -> Failure {
     let kind = match error.kind() {
         io::ErrorKind::PermissionDenied => FailureKind::AccessDenied,
+        io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge => FailureKind::Configuration,
         _ => FailureKind::Unavailable,
     };
     Failure::new(

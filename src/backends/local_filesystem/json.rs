@@ -2,14 +2,13 @@
 
 use std::rc::Rc;
 
-use super::{
-    Entry,
-    malformed::{Malformed, line_at},
-    value::Value,
-};
-use crate::connection::python::{
+use memchr::memchr_iter;
+
+use super::{file::Entry, malformed::Malformed, value::Value};
+use crate::python::{
     Text,
-    json::{self, MAX_DEPTH},
+    json::{self, MAX_DEPTH, ParseError},
+    text::position,
 };
 
 /// The entries of a JSON file.
@@ -17,25 +16,55 @@ pub(super) fn parse(content: &str) -> Result<Vec<Entry>, Malformed> {
     if content.is_empty() {
         return Err(Malformed::at(1, "the file is empty"));
     }
-    let document = json::parse_located(content, MAX_DEPTH)
-        .map_err(|(error, at)| (error, line_at(content.as_bytes(), at)))
-        .and_then(|parsed| parsed.strict().map_err(|error| (error, 1)))
-        .map_err(|(error, line)| Malformed::at(line, format!("the file {}", error.problem())))?;
+    let document = json::parse_strictly(content, MAX_DEPTH).map_err(|(error, at)| {
+        let (line, column) = position(content, at);
+        let mistake = match error {
+            ParseError::Syntax => json::likely_mistake(content),
+            _ => "",
+        };
+        let problem = error.problem();
+        Malformed::at(
+            line,
+            format!("the file {problem} (column {column}){mistake}"),
+        )
+    })?;
     let json::Value::Object(members) = document else {
         return Err(Malformed::at(1, "the file must hold a JSON object"));
     };
+    let mut lines = Lines::of(content);
     let entries = members.iter().map(|(key, value)| Entry {
         key: Rc::new(Value::text(key)),
         value: Rc::new(Value::from(value)),
-        line: offset(content, key).map(|at| line_at(content.as_bytes(), at)),
+        line: lines.of_key(key),
     });
     Ok(entries.collect())
 }
 
-/// Where in `content` a key stands, if it is there as it is.
-fn offset(content: &str, key: &Text<'_>) -> Option<usize> {
-    match key {
-        Text::Borrowed(key) => (key.as_ptr() as usize).checked_sub(content.as_ptr() as usize),
-        Text::Owned(_) => None,
+/// Counts lines from key to key.
+struct Lines<'a> {
+    content: &'a str,
+    at: usize,
+    line: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn of(content: &'a str) -> Self {
+        Self {
+            content,
+            at: 0,
+            line: 1,
+        }
+    }
+
+    /// The line of a key, if it is in the content as it is. The keys come in their order there.
+    fn of_key(&mut self, key: &Text<'_>) -> Option<usize> {
+        let Text::Borrowed(key) = key else {
+            return None;
+        };
+        let at = (key.as_ptr() as usize).checked_sub(self.content.as_ptr() as usize)?;
+        let between = self.content.as_bytes().get(self.at..at)?;
+        self.line += memchr_iter(b'\n', between).count();
+        self.at = at;
+        Some(self.line)
     }
 }

@@ -7,8 +7,7 @@ use std::{
 
 use secrecy::zeroize::Zeroizing;
 
-use super::timestamp::{Date, DateTime};
-use crate::connection::python::json;
+use crate::python::json;
 
 /// A Python value. It is shared where a YAML alias shares it.
 pub(super) enum Value {
@@ -18,14 +17,47 @@ pub(super) enum Value {
     Int(String),
     Float(f64),
     Text(Zeroizing<String>),
-    Bytes(Vec<u8>),
-    Date(Date),
-    DateTime(DateTime),
     List(Vec<Rc<Value>>),
-    /// A tuple of two, as `!!omap` and `!!pairs` have them.
-    Pair(Rc<Value>, Rc<Value>),
-    Set(Dict),
     Dict(Dict),
+    /// A value that this crate does not support.
+    Unsupported(Unsupported),
+}
+
+/// The types of YAML that this crate does not support.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unsupported {
+    Timestamp,
+    Base60,
+    Binary,
+    Omap,
+    Pairs,
+    Set,
+}
+
+impl Unsupported {
+    /// What it is and what to do, after "contains".
+    pub(super) fn problem(self) -> &'static str {
+        match self {
+            Self::Timestamp => {
+                "a YAML timestamp, which is not supported: put it between quotes (YAML-1)"
+            }
+            Self::Base60 => {
+                "a YAML number in base 60, such as 1:30, which is not supported: put it between \
+                 quotes, or write it in base 10 (YAML-1)"
+            }
+            Self::Binary => "a YAML `!!binary`, which is not supported: write it as text (YAML-1)",
+            Self::Omap => "a YAML `!!omap`, which is not supported: write it as a mapping (YAML-1)",
+            Self::Pairs => {
+                "a YAML `!!pairs`, which is not supported: write it as a sequence (YAML-1)"
+            }
+            Self::Set => "a YAML `!!set`, which is not supported: write it as a sequence (YAML-1)",
+        }
+    }
+
+    /// Whether Python's `json.dumps` writes it.
+    pub(super) fn is_json_in_python(self) -> bool {
+        matches!(self, Self::Base60 | Self::Omap | Self::Pairs)
+    }
 }
 
 impl Value {
@@ -41,10 +73,9 @@ impl Value {
             Self::Int(digits) => digits != "0",
             Self::Float(value) => *value != 0.0,
             Self::Text(text) => !text.is_empty(),
-            Self::Bytes(bytes) => !bytes.is_empty(),
             Self::List(items) => !items.is_empty(),
-            Self::Set(dict) | Self::Dict(dict) => !dict.entries.is_empty(),
-            Self::Date(_) | Self::DateTime(_) | Self::Pair(..) => true,
+            Self::Dict(dict) => !dict.entries.is_empty(),
+            Self::Unsupported(_) => true,
         }
     }
 
@@ -60,13 +91,7 @@ impl Value {
             }
             Self::Float(value) => Key::Float(value.to_bits()),
             Self::Text(text) => Key::Text(text.to_string()),
-            Self::Bytes(bytes) => Key::Bytes(bytes.clone()),
-            Self::Date(date) => Key::Date(*date),
-            Self::DateTime(time) => match time.instant() {
-                Some(instant) => Key::Instant(instant),
-                None => Key::DateTime(*time),
-            },
-            Self::List(_) | Self::Pair(..) | Self::Set(_) | Self::Dict(_) => return None,
+            Self::List(_) | Self::Dict(_) | Self::Unsupported(_) => return None,
         })
     }
 }
@@ -95,7 +120,7 @@ impl From<&json::Value<'_>> for Value {
     }
 }
 
-/// What stands for a value where Python looks for equals.
+/// A value as a key of a `dict`, where Python compares and hashes it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     Null,
@@ -103,11 +128,6 @@ pub(super) enum Key {
     /// By its bits; NaN, which in Python has no equal, is then one key.
     Float(u64),
     Text(String),
-    Bytes(Vec<u8>),
-    Date(Date),
-    DateTime(DateTime),
-    /// Microseconds from the epoch.
-    Instant(i64),
 }
 
 /// A Python `dict`: a key stands where it was first set, with the value that was set last.
@@ -119,10 +139,6 @@ pub(super) struct Dict {
 impl Dict {
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Rc<Value>, &Rc<Value>)> {
         self.entries.iter().map(|(key, value)| (key, value))
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     /// The value of text key `name`.
@@ -144,7 +160,11 @@ impl DictBuilder {
     /// Sets `key`; `false` if Python cannot hash it.
     pub(super) fn set(&mut self, key: Rc<Value>, value: Rc<Value>) -> bool {
         let Some(hashed) = key.key() else {
-            return false;
+            let is_unsupported = matches!(&*key, Value::Unsupported(_));
+            if is_unsupported {
+                self.dict.entries.push((key, value));
+            }
+            return is_unsupported;
         };
         match self.places.entry(hashed) {
             Entry::Occupied(place) => {

@@ -1,22 +1,27 @@
-//! What the backend asks of a database, and what a database may answer: the line between the one
-//! code path above and the drivers below.
+//! What the backend asks a database for, and what a database may answer: the interface between the
+//! code path that all engines share and their drivers.
 
 use std::fmt;
 
 use async_trait::async_trait;
 
 use super::row::Row;
-use crate::Failure;
+use crate::{Failure, backend::FailureKind};
 
-/// A database that can be asked for rows of Airflow's tables. It connects when it is first asked,
-/// and sends nothing but `SELECT`.
+/// The most of an answer that a server may send, in bytes: MySQL's columns hold 16 MiB, those of
+/// PostgreSQL more.
+#[cfg(feature = "_metastore-server")]
+pub(super) const LONGEST_ANSWER: usize = 17 * 1024 * 1024;
+
+/// A database with Airflow's tables. It connects at the first `select`, and sends nothing but
+/// `SELECT`.
 #[async_trait]
 pub(super) trait Driver: fmt::Debug + Send + Sync {
     /// The rows that `select` describes, each with the columns of its table in
     /// [`Table::columns`]' order.
     async fn select(&self, select: &Select<'_>) -> Result<Vec<Row>, Fault>;
 
-    /// Whether the database may hold two different texts equal: MySQL's collations may ignore
+    /// Whether the database may treat two different texts as equal: MySQL's collations may ignore
     /// case, accents and trailing blanks.
     fn compares_loosely(&self) -> bool {
         false
@@ -81,46 +86,94 @@ pub(super) struct Select<'a> {
 pub(super) enum Visible<'a> {
     /// Every row: the table has no `team_name`.
     All,
-    /// The rows of no team.
+    /// The rows without a team.
     Global,
-    /// The rows of this team, and those of none.
+    /// The rows of this team, and those without one.
     Team(&'a str),
 }
 
-/// The database did not answer. The message holds no value and no user info.
+/// Why the database did not answer. The message contains no value and no user info.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(super) struct Fault {
     pub(super) kind: FaultKind,
     pub(super) message: String,
+    /// What the program's own password source reported.
+    pub(super) cause: Option<Failure>,
 }
 
 /// What kind of fault it was.
 #[cfg_attr(
-    not(any(feature = "postgres", feature = "mysql")),
+    not(feature = "_metastore-server"),
     allow(dead_code, reason = "only servers need it")
 )]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FaultKind {
-    /// The database could not be asked, or refused.
+    /// The database could not be asked.
     Unavailable,
-    /// The connection broke; another may do.
+    /// The connection broke; a new one may work.
     Broken,
+    /// The answer is longer than [`LONGEST_ANSWER`]. Its connection cannot be used again.
+    TooLong,
     /// The table lacks a column that was asked for.
     UndefinedColumn,
+    /// The database refused the login, or the query.
+    AccessDenied,
+    /// A setting is missing or wrong.
+    Configuration,
 }
 
 impl Fault {
-    /// The database could not be asked, or refused; `message` says why and what to do.
+    /// The database could not be asked; `message` says why and what to do.
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Unavailable, message)
+    }
+
+    /// A setting is missing or wrong; `message` says which, and what to do.
+    pub(super) fn configuration(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Configuration, message)
+    }
+
+    /// A fault of `kind`; `message` says why, and what to do.
+    pub(super) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         Self {
-            kind: FaultKind::Unavailable,
+            kind,
             message: message.into(),
+            cause: None,
+        }
+    }
+
+    /// The program's own password source gave no password for `place`.
+    #[cfg(feature = "_metastore-server")]
+    pub(super) fn no_password(place: &str, cause: &Failure) -> Self {
+        let kind = match cause.kind() {
+            FailureKind::Unavailable => FaultKind::Unavailable,
+            FailureKind::AccessDenied | FailureKind::FinalDenial => FaultKind::AccessDenied,
+            FailureKind::InvalidValue | FailureKind::Configuration => FaultKind::Configuration,
+        };
+        Self {
+            cause: Some(cause.clone()),
+            ..Self::new(kind, format!("no password for {place}: {cause}"))
         }
     }
 
     /// The failure that callers see.
     pub(super) fn into_failure(self, native_key: &str) -> Failure {
-        Failure::unavailable(self.message).at(native_key)
+        let kind = match self.kind {
+            FaultKind::Unavailable | FaultKind::Broken | FaultKind::TooLong => {
+                FailureKind::Unavailable
+            }
+            FaultKind::AccessDenied => FailureKind::AccessDenied,
+            FaultKind::Configuration | FaultKind::UndefinedColumn => FailureKind::Configuration,
+        };
+        let mut failure = Failure::new(kind, self.message).at(native_key);
+        if let Some(cause) = self.cause {
+            failure = failure.with_transient(cause.is_transient());
+            if let Some(pause) = cause.retry_after() {
+                failure = failure.with_retry_after(pause);
+            }
+            failure = failure.with_source(cause);
+        }
+        failure
     }
 }

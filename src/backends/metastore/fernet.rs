@@ -1,7 +1,7 @@
 //! Fernet keys and tokens, as Airflow reads them.
 //!
-//! The `fernet` crate does the cryptography. What it is stricter in than Python's `cryptography`
-//! is evened out here: base64 is read as Python's lenient decoder reads it, and a token from the
+//! The `fernet` crate does the cryptography. Where it is stricter than Python's `cryptography`,
+//! this module evens that out: base64 is read as Python's lenient decoder reads it, and a token from the
 //! future (a host whose clock is ahead) is accepted, since Airflow sets no time to live.
 
 use std::fmt;
@@ -25,7 +25,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// With this as the present, no token is from the future; the crate adds its 60 seconds of
+/// With this as the current time, no token is from the future; the crate adds its 60 seconds of
 /// allowed skew to it.
 const END_OF_TIME: u64 = u64::MAX - 60;
 
@@ -33,7 +33,7 @@ const END_OF_TIME: u64 = u64::MAX - 60;
 pub(super) enum FernetKeys {
     /// The setting is absent or empty: nothing can be decrypted.
     Absent,
-    /// The setting is no key. Airflow starts all the same, and only fails when it has to decrypt.
+    /// The setting is not a key. Airflow starts all the same, and only fails when it has to decrypt.
     Invalid,
     /// One or more keys; a token may have been written with any of them.
     Valid(Vec<Fernet>),
@@ -42,9 +42,9 @@ pub(super) enum FernetKeys {
 /// Why a token gave no text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DecryptError {
-    /// There is no key.
+    /// No key is set.
     NoKey,
-    /// `[core] fernet_key` is no key.
+    /// `[core] fernet_key` is not a key.
     InvalidKey,
     /// The token is damaged, or was written with another key.
     InvalidToken,
@@ -54,7 +54,7 @@ pub(super) enum DecryptError {
 
 impl FernetKeys {
     /// Reads the setting: keys with a comma between them. Blanks and line breaks in and around a
-    /// key are passed over.
+    /// key are ignored.
     pub(super) fn parse(setting: Option<&Secret>) -> Self {
         match setting.map(Secret::expose) {
             None | Some("") => Self::Absent,
@@ -105,8 +105,8 @@ fn parse_key(text: &str) -> Option<Fernet> {
     Fernet::new(&Zeroizing::new(LENIENT.encode(&key)))
 }
 
-/// Base64 as Python's `urlsafe_b64decode` reads it: both alphabets, every other character passed
-/// over, and whatever follows complete padding ignored. `None` where Python raises.
+/// Base64 as Python's `urlsafe_b64decode` reads it: both alphabets, every other character
+/// ignored, and whatever follows complete padding ignored. `None` where Python raises.
 fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut kept = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut padding = 0;

@@ -1,7 +1,7 @@
-//! Airflow's metadata DB: where connections and variables are that somebody typed in.
+//! Airflow's metadata DB: the connections and variables that users enter in Airflow itself.
 //!
-//! One code path serves SQLite, PostgreSQL and MySQL; a driver only brings rows. It reads, and
-//! does nothing else: no statement but `SELECT` is ever sent, and no file is created.
+//! One code path serves SQLite, PostgreSQL and MySQL; a driver only reads rows. No statement but
+//! `SELECT` is ever sent, and no file is created.
 
 mod builder;
 mod driver;
@@ -9,7 +9,8 @@ mod fernet;
 mod limits;
 #[cfg(feature = "mysql")]
 mod mysql;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod password;
+#[cfg(feature = "_metastore-server")]
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -19,7 +20,7 @@ mod sql;
 mod sqlite;
 #[cfg(test)]
 mod tests;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[cfg(feature = "_metastore-server")]
 mod tls;
 mod url;
 
@@ -32,28 +33,32 @@ use std::{
 
 use async_trait::async_trait;
 
-pub use self::builder::MetastoreBuilder;
+pub use self::{builder::MetastoreBuilder, password::PasswordRequest};
 use self::{
     driver::{Driver, Fault, FaultKind, Select, Table, Visible},
     fernet::FernetKeys,
     row::{Decrypter, Row},
 };
-use crate::{Connection, Dialect, Failure, Lookup, Secret, SecretsBackend, SkipReason, Warning};
+use crate::{
+    Connection, Failure, Lookup, Secret, SecretsBackend,
+    backend::{CHECK_ID, CheckOutcome, LookupOptions, SkipReason, deadline},
+    config::Warning,
+};
 
 /// How many ids one statement asks for; more are asked for in several.
 const MAX_IDS: usize = 5_000;
 
-/// How long it is taken for granted that a table has no `team_name`. An Airflow 2 database may be
-/// migrated at any time, and then rows may belong to teams.
+/// How long a table is assumed to have no `team_name`, once it had none. An Airflow 2 database may
+/// be migrated at any time, and then rows may belong to teams.
 const TEAMLESS_FOR: Duration = Duration::from_secs(60);
 
 /// Connections and variables from Airflow's metadata DB, as `airflow.secrets.metastore` gives
 /// them.
 ///
-/// What is encrypted is decrypted with the Fernet keys it is given. A connection that cannot be
-/// decrypted, or whose `extra` is no JSON object, is a failure, and a variable that cannot be
-/// decrypted is absent, both as in Airflow. That something is encrypted and there is no key, or
-/// one that is none, is a failure that says so.
+/// Encrypted values are decrypted with the Fernet keys of the builder. A connection that cannot be
+/// decrypted, or whose `extra` is not a JSON object, is a failure, as in Airflow. A variable that
+/// cannot be decrypted is a failure too. A value that is encrypted while no key is set, or an
+/// invalid one, is a failure that names the setting.
 #[derive(Clone)]
 pub struct MetastoreBackend {
     driver: Arc<dyn Driver>,
@@ -69,12 +74,6 @@ impl MetastoreBackend {
     #[must_use]
     pub fn builder() -> MetastoreBuilder {
         MetastoreBuilder::default()
-    }
-
-    /// The options of the URL that were passed over, each with what it would have meant.
-    #[must_use]
-    pub fn warnings(&self) -> &[Warning] {
-        &self.warnings
     }
 
     fn new(
@@ -110,14 +109,14 @@ impl MetastoreBackend {
         &self,
         table: Table,
         id: &str,
-        team: Option<&str>,
-        read: impl Fn(&Self, Row, &str, String) -> Answer<T> + Sync,
-    ) -> Answer<T> {
+        options: &LookupOptions,
+        read: impl Fn(&Self, Row, &str, String) -> LookupResult<T> + Sync,
+    ) -> LookupResult<T> {
         if let Some(skipped) = impossible(id) {
             return Ok(skipped);
         }
         let native_key = self.native_key(table, id);
-        match self.rows(table, &[id], team).await {
+        match self.rows(table, &[id], options.team()).await {
             Ok(rows) => match rows.into_iter().next() {
                 Some(row) => read(self, row, id, native_key),
                 None => Ok(Lookup::missing(native_key)),
@@ -131,12 +130,12 @@ impl MetastoreBackend {
         &self,
         table: Table,
         ids: &[&str],
-        team: Option<&str>,
-        read: impl Fn(&Self, Row, &str, String) -> Answer<T> + Sync,
-    ) -> Vec<Answer<T>> {
+        options: &LookupOptions,
+        read: impl Fn(&Self, Row, &str, String) -> LookupResult<T> + Sync,
+    ) -> Vec<LookupResult<T>> {
         let mut answers = Vec::with_capacity(ids.len());
         for ids in ids.chunks(MAX_IDS) {
-            let mut found = self.find_some(table, ids, team, &read).await;
+            let mut found = self.find_some(table, ids, options, &read).await;
             // An id may be asked for more than once; the last one gets the answer itself.
             let mut times = HashMap::with_capacity(ids.len());
             for id in ids {
@@ -154,14 +153,15 @@ impl MetastoreBackend {
         answers
     }
 
-    /// The answer for each of `ids`, which are not too many for one statement.
+    /// The answer for each of `ids`, at most [`MAX_IDS`]. Each statement ends at the deadline by itself,
+    /// so that what others gave by then is kept.
     async fn find_some<'a, T: Send>(
         &self,
         table: Table,
         ids: &[&'a str],
-        team: Option<&str>,
-        read: &(impl Fn(&Self, Row, &str, String) -> Answer<T> + Sync),
-    ) -> HashMap<&'a str, Answer<T>> {
+        options: &LookupOptions,
+        read: &(impl Fn(&Self, Row, &str, String) -> LookupResult<T> + Sync),
+    ) -> HashMap<&'a str, LookupResult<T>> {
         let mut answers = HashMap::with_capacity(ids.len());
         let mut asked = Vec::with_capacity(ids.len());
         for &id in ids {
@@ -175,7 +175,11 @@ impl MetastoreBackend {
         }
         let rows = match asked.as_slice() {
             [] => Ok(Vec::new()),
-            asked => self.rows(table, asked, team).await,
+            asked => {
+                let rows = self.rows(table, asked, options.team());
+                let rows = deadline::in_time(options, rows).await;
+                rows.unwrap_or_else(|late| Err(Fault::unavailable(late.message())))
+            }
         };
         let mut alike = Alike::default();
         let mut fault = None;
@@ -200,7 +204,11 @@ impl MetastoreBackend {
             let answer = match (answer, &fault) {
                 (Some(answer), _) => answer,
                 (None, Some(fault)) => Err(fault.clone().into_failure(&self.native_key(table, id))),
-                (None, None) if alike.contains(id) => self.find(table, id, team, read).await,
+                (None, None) if alike.contains(id) => {
+                    let found = self.find(table, id, options, read);
+                    let found = deadline::in_time(options, found).await.flatten();
+                    found.map_err(|failure| failure.at(self.native_key(table, id)))
+                }
                 (None, None) => Ok(Lookup::missing(self.native_key(table, id))),
             };
             complete.insert(id, answer);
@@ -208,8 +216,26 @@ impl MetastoreBackend {
         complete
     }
 
-    /// The rows of `table` under `ids` that `team` may see.
+    /// The rows of `table` under `ids` that `team` may see. Where they are too long for one answer,
+    /// they are asked for in two.
     async fn rows(
+        &self,
+        table: Table,
+        ids: &[&str],
+        team: Option<&str>,
+    ) -> Result<Vec<Row>, Fault> {
+        let answer = self.rows_at_once(table, ids, team).await;
+        let is_too_long = |fault: &Fault| fault.kind == FaultKind::TooLong;
+        if ids.len() < 2 || !answer.as_ref().is_err_and(is_too_long) {
+            return answer;
+        }
+        let (first, second) = ids.split_at(ids.len() / 2);
+        let mut rows = Box::pin(self.rows(table, first, team)).await?;
+        rows.extend(Box::pin(self.rows(table, second, team)).await?);
+        Ok(rows)
+    }
+
+    async fn rows_at_once(
         &self,
         table: Table,
         ids: &[&str],
@@ -246,24 +272,24 @@ impl MetastoreBackend {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn connection(&self, row: Row, conn_id: &str, native_key: String) -> Answer<Connection> {
+    fn connection(&self, row: Row, conn_id: &str, native_key: String) -> LookupResult<Connection> {
         match row.into_connection(conn_id, &self.decrypter()) {
             Ok(connection) => Ok(Lookup::found(connection, native_key)),
             Err(failure) => Err(failure.at(native_key)),
         }
     }
 
-    fn variable(&self, row: Row, _: &str, native_key: String) -> Answer<Secret> {
+    fn variable(&self, row: Row, _: &str, native_key: String) -> LookupResult<Secret> {
         row.into_variable(&native_key, &self.decrypter())
             .map_err(|failure| failure.at(native_key))
     }
 }
 
-/// What comes of one id.
-type Answer<T> = Result<Lookup<T>, Failure>;
+/// The result for one id.
+type LookupResult<T> = Result<Lookup<T>, Failure>;
 
-/// Ids that a database gave, so far as it may hold others equal to them. How it compares only it
-/// knows; this rules out what no collation holds equal.
+/// The ids of the rows that a database returned. It may treat other ids as equal to them, by rules
+/// that only it knows; this rules out what no collation treats as equal.
 #[derive(Default)]
 struct Alike {
     plain: HashSet<String>,
@@ -289,7 +315,7 @@ impl Alike {
     }
 }
 
-/// An id that no database could hold.
+/// The answer for an id that no database can hold.
 fn impossible<T>(id: &str) -> Option<Lookup<T>> {
     id.contains('\0')
         .then(|| Lookup::skipped(SkipReason::InvalidId("it contains NUL".into())))
@@ -301,16 +327,21 @@ impl SecretsBackend for MetastoreBackend {
         "metastore"
     }
 
+    /// The options of the URL that were ignored.
+    fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
     /// The connection as a URI, as its `get_uri` writes it.
     async fn get_conn_value(
         &self,
         conn_id: &str,
-        team: Option<&str>,
+        options: &LookupOptions,
     ) -> Result<Lookup<Secret>, Failure> {
         self.find(
             Table::Connection,
             conn_id,
-            team,
+            options,
             |this, row, conn_id, native_key| match row.into_connection(conn_id, &this.decrypter()) {
                 Ok(connection) => Ok(Lookup::found(connection.get_uri(), native_key)),
                 Err(failure) => Err(failure.at(native_key)),
@@ -319,30 +350,46 @@ impl SecretsBackend for MetastoreBackend {
         .await
     }
 
-    /// The connection. The database holds fields, not a text: `dialect` makes no difference, and
+    /// The connection. The database holds fields, not a text: the dialect makes no difference, and
     /// they are read as `airflow.models.Connection` reads them.
     async fn get_connection(
         &self,
         conn_id: &str,
-        team: Option<&str>,
-        _: Dialect,
+        options: &LookupOptions,
     ) -> Result<Lookup<Connection>, Failure> {
-        self.find(Table::Connection, conn_id, team, Self::connection)
+        self.find(Table::Connection, conn_id, options, Self::connection)
             .await
     }
 
-    async fn get_variable(&self, key: &str, team: Option<&str>) -> Result<Lookup<Secret>, Failure> {
-        self.find(Table::Variable, key, team, Self::variable).await
+    async fn get_variable(
+        &self,
+        key: &str,
+        options: &LookupOptions,
+    ) -> Result<Lookup<Secret>, Failure> {
+        self.find(Table::Variable, key, options, Self::variable)
+            .await
+    }
+
+    async fn check(&self, _: &LookupOptions) -> Result<CheckOutcome, Failure> {
+        let select = Select {
+            table: Table::Connection,
+            ids: &[CHECK_ID],
+            visible: Visible::All,
+        };
+        let native_key = self.native_key(Table::Connection, CHECK_ID);
+        match self.driver.select(&select).await {
+            Ok(_) => Ok(CheckOutcome::reachable(native_key)),
+            Err(fault) => Err(fault.into_failure(&native_key)),
+        }
     }
 
     /// Many connections, with one statement.
     async fn get_connections(
         &self,
         conn_ids: &[&str],
-        team: Option<&str>,
-        _: Dialect,
+        options: &LookupOptions,
     ) -> Vec<Result<Lookup<Connection>, Failure>> {
-        self.find_many(Table::Connection, conn_ids, team, Self::connection)
+        self.find_many(Table::Connection, conn_ids, options, Self::connection)
             .await
     }
 
@@ -350,9 +397,9 @@ impl SecretsBackend for MetastoreBackend {
     async fn get_variables(
         &self,
         keys: &[&str],
-        team: Option<&str>,
+        options: &LookupOptions,
     ) -> Vec<Result<Lookup<Secret>, Failure>> {
-        self.find_many(Table::Variable, keys, team, Self::variable)
+        self.find_many(Table::Variable, keys, options, Self::variable)
             .await
     }
 }

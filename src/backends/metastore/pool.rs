@@ -1,8 +1,9 @@
 //! A small lazy pool of connections to a database server, the same for every kind of server.
 //!
-//! `deadpool` keeps the connections; here is when one is made, given up and replaced. Every
-//! time-out is on our side. A connection goes back into the pool only when its last answer was
-//! read to the end, so that a lookup that timed out, or that its caller gave up, spoils nothing.
+//! `deadpool` keeps the connections; this module decides when one is made, closed and replaced.
+//! Every time-out is on our side. A connection goes back into the pool only when its last answer
+//! was read to the end, so that no other lookup ever reads the answer of one that timed out or was
+//! cancelled.
 
 use std::{
     fmt,
@@ -20,18 +21,19 @@ use async_trait::async_trait;
 use deadpool::managed::{
     Manager, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult, WeakPool,
 };
-use tokio::{runtime::Handle, time};
+use tokio::time;
 
 use super::{
     driver::{Driver, Fault, FaultKind, Select},
     limits::Limits,
     row::Row,
 };
+use crate::backends::runtime;
 
-/// How old a connection may become: a server that moved is found again.
+/// How old a connection may become, so that a server whose address changed is found again.
 const MAX_AGE: Duration = Duration::from_secs(30 * 60);
 
-/// How often connections that nobody uses are looked for, at least. Tokio interrupts itself for a
+/// How often idle connections are looked for, at least. Tokio interrupts itself for a
 /// timer that is due before all others; with this one always due before a statement's time-out,
 /// no lookup pays for that.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -41,13 +43,13 @@ pub(super) trait Server: fmt::Debug + Send + Sync + 'static {
     /// A connection to it. Closes when it is dropped.
     type Connection: Send + Sync + 'static;
 
-    /// Where it is, for messages.
+    /// Its address, for messages.
     fn place(&self) -> &str;
 
     /// Connects and logs in.
     fn connect(&self) -> impl Future<Output = Result<Self::Connection, Fault>> + Send;
 
-    /// Whether the connection is still of use, as far as can be told without asking.
+    /// Whether the connection can still be used, as far as is known without asking the server.
     fn is_open(&self, connection: &Self::Connection) -> bool;
 
     /// Asks for rows.
@@ -57,7 +59,7 @@ pub(super) trait Server: fmt::Debug + Send + Sync + 'static {
         select: &Select<'_>,
     ) -> impl Future<Output = Result<Vec<Row>, Fault>> + Send;
 
-    /// Gives up a connection whose answer did not come in time.
+    /// Closes a connection whose answer is late.
     fn give_up(&self, connection: Self::Connection) {
         drop(connection);
     }
@@ -110,11 +112,11 @@ impl<S: Server> Pool<S> {
         &self.connections.manager().server
     }
 
-    /// A connection that is free or new.
+    /// A connection, free or new.
     async fn acquire(&self) -> Result<Object<Keeper<S>>, Fault> {
-        let limit = self.limits.acquire_timeout;
+        let limit = self.limits.connect_timeout;
         let mut getting = pin!(self.connections.get());
-        // A connection that is free is there at once, and needs no timer.
+        // A free connection is ready at once, and needs no timer.
         let acquired = match poll_fn(|context| Poll::Ready(getting.as_mut().poll(context))).await {
             Poll::Ready(acquired) => Ok(acquired),
             Poll::Pending => time::timeout(limit, getting).await,
@@ -132,13 +134,13 @@ impl<S: Server> Pool<S> {
                 Err(Fault::unavailable(
                     if status.size >= status.max_size && status.available == 0 {
                         format!(
-                            "all {} connections to {place} were busy for {limit:?}; allow more, or \
-                             longer waits",
+                            "all {} connections to {place} were busy for {limit:?}; raise the \
+                             builder's `max_connections` or `connect_timeout`",
                             status.max_size
                         )
                     } else {
                         format!(
-                            "{place} did not take the connection within {limit:?}; check host, \
+                            "{place} did not accept the connection within {limit:?}; check host, \
                              port and firewall"
                         )
                     },
@@ -147,7 +149,7 @@ impl<S: Server> Pool<S> {
         }
     }
 
-    /// Sees to it that connections nobody uses are closed, for as long as there are any.
+    /// Starts the task that closes idle connections, unless it runs already.
     fn sweep(&self) {
         if self.is_swept.swap(true, Ordering::AcqRel) {
             return;
@@ -163,7 +165,7 @@ impl<S: Server> Pool<S> {
     }
 }
 
-/// Says that nobody sweeps any more, when it is dropped.
+/// Notes, when it is dropped, that the task has ended.
 struct Sweeping(Arc<AtomicBool>);
 
 impl Drop for Sweeping {
@@ -188,11 +190,7 @@ async fn sweep<S: Server>(connections: WeakPool<Keeper<S>>, idle_timeout: Durati
 #[async_trait]
 impl<S: Server> Driver for Pool<S> {
     async fn select(&self, select: &Select<'_>) -> Result<Vec<Row>, Fault> {
-        if Handle::try_current().is_err() {
-            return Err(Fault::unavailable(
-                "PostgreSQL and MySQL can only be asked from within a Tokio runtime",
-            ));
-        }
+        runtime::check().map_err(Fault::configuration)?;
         loop {
             let mut kept = self.acquire().await?;
             self.sweep();
@@ -205,12 +203,16 @@ impl<S: Server> Driver for Pool<S> {
             match answer.await {
                 Ok(Err(fault)) if fault.kind == FaultKind::Broken => {
                     drop(Object::take(kept));
-                    // Whatever broke it most likely broke the others. A connection that was just
-                    // made is not tried again.
+                    // What broke it most likely broke the others. A connection that was just made
+                    // is not tried again.
                     self.connections.retain(|_, _| false);
                     if !is_used {
                         return Err(fault);
                     }
+                }
+                Ok(Err(fault)) if fault.kind == FaultKind::TooLong => {
+                    drop(Object::take(kept));
+                    return Err(fault);
                 }
                 Ok(answer) => {
                     kept.is_clean = true;

@@ -5,7 +5,7 @@ use std::mem;
 use zeroize::Zeroizing;
 
 use super::fernet::{DecryptError, FernetKeys};
-use crate::{Connection, Failure, FailureKind, Fields, Lookup, Secret};
+use crate::{Connection, Failure, Fields, Lookup, Secret, backend::FailureKind};
 
 /// What one column holds. SQLite is dynamically typed: any column may hold anything.
 pub(super) enum Cell {
@@ -39,7 +39,7 @@ impl Row {
     }
 
     /// The connection the row holds, decrypted. A row that cannot be decrypted fails, as in
-    /// Airflow, and so does one whose `extra` is no JSON object.
+    /// Airflow, and so does one whose `extra` is not a JSON object.
     pub(super) fn into_connection(
         self,
         conn_id: &str,
@@ -72,12 +72,13 @@ impl Row {
             schema: schema.text("schema")?,
             port: port.port()?,
             extra: decrypter.secret("extra", extra, &is_extra_encrypted)?,
+            ..Fields::default()
         };
         Ok(Connection::from_row(conn_id, fields)?)
     }
 
-    /// The variable's value, decrypted. One that cannot be decrypted is absent, as in Airflow,
-    /// unless that is for want of a key.
+    /// The variable's value, decrypted. One that cannot be decrypted fails, where Airflow calls it
+    /// absent: an older value of another source would answer in its place.
     pub(super) fn into_variable(
         self,
         native_key: &str,
@@ -99,15 +100,6 @@ impl Row {
         }
         match decrypter.keys.decrypt(&value) {
             Ok(value) => Ok(Lookup::found(value, native_key)),
-            Err(DecryptError::InvalidToken) => Ok(Lookup::missing_because(
-                native_key,
-                "the value cannot be decrypted: it is damaged, or was encrypted with a key that \
-                 is not in [core] fernet_key",
-            )),
-            Err(DecryptError::NotText) => Ok(Lookup::missing_because(
-                native_key,
-                "the decrypted value is not UTF-8",
-            )),
             Err(error) => Err(decrypter.failure("val", error)),
         }
     }
@@ -116,7 +108,7 @@ impl Row {
 /// The keys, and where they were set.
 pub(super) struct Decrypter<'a> {
     pub(super) keys: &'a FernetKeys,
-    /// The file and line or the variable that set `[core] fernet_key`.
+    /// The file and line, or the variable, that set `[core] fernet_key`.
     pub(super) origin: Option<&'a str>,
 }
 
@@ -153,7 +145,7 @@ impl Decrypter<'_> {
                 FailureKind::Configuration,
                 format!(
                     "`{column}` is encrypted and [core] fernet_key is not set; set \
-                     AIRFLOW__CORE__FERNET_KEY to the key that Airflow uses"
+                     AIRFLOW__CORE__FERNET_KEY to the key that Airflow uses (DB-1)"
                 ),
             ),
             DecryptError::InvalidKey => (
@@ -161,7 +153,7 @@ impl Decrypter<'_> {
                 format!(
                     "`{column}` is encrypted and [core] fernet_key{origin} is not a Fernet key: \
                      each of its keys (with a comma between them) must be 32 bytes in URL-safe \
-                     base64, which is 44 characters"
+                     base64, which is 44 characters (DB-2)"
                 ),
             ),
             DecryptError::InvalidToken => (
@@ -169,12 +161,12 @@ impl Decrypter<'_> {
                 format!(
                     "`{column}` cannot be decrypted: it is damaged, or was encrypted with a key \
                      that is not in [core] fernet_key{origin}; add that key, or save the \
-                     connection again"
+                     value again (DB-17)"
                 ),
             ),
             DecryptError::NotText => (
                 FailureKind::InvalidValue,
-                format!("the decrypted `{column}` is not UTF-8"),
+                format!("the decrypted `{column}` is not UTF-8 (DB-17)"),
             ),
         };
         Failure::new(kind, message)
@@ -198,12 +190,13 @@ impl Cell {
             Self::Integer(port) => u16::try_from(port).ok(),
             _ => None,
         };
-        port.map(Some)
-            .ok_or_else(|| Failure::invalid_value("`port` is not a whole number from 0 to 65535"))
+        port.map(Some).ok_or_else(|| {
+            Failure::invalid_value("`port` is not a whole number from 0 to 65535 (DB-3)")
+        })
     }
 
-    /// Whether a boolean column says yes; SQLite keeps 0 and 1, and Python's truth decides about
-    /// anything else it may hold.
+    /// Whether a boolean column is true. SQLite stores 0 and 1; for anything else, Python's truth
+    /// decides.
     fn is_true(&self) -> bool {
         match self {
             Self::Null => false,
@@ -215,7 +208,7 @@ impl Cell {
     }
 }
 
-/// `column` holds what Airflow never writes there.
+/// The failure for a `column` that holds what Airflow never writes there.
 fn unreadable(column: &str) -> Failure {
     Failure::invalid_value(format!("`{column}` is not text in UTF-8"))
 }

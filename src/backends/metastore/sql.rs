@@ -2,7 +2,7 @@
 
 use super::driver::{Select, Table, Visible};
 
-/// How an engine writes what is not the same everywhere.
+/// How an engine writes parameters.
 pub(super) trait Syntax {
     /// Writes the next parameter, which holds `value`.
     fn parameter(&mut self, sql: &mut String, value: &str);

@@ -1,14 +1,14 @@
-//! SQLite: one thread that opens the file read-only when it is first asked, and lets go of it
-//! when nobody has asked for a while.
+//! SQLite: one thread that opens the file read-only at the first lookup, and closes it when no
+//! lookup came for a while.
 //!
-//! The thread keeps blocking work away from the caller's runtime, whichever that is. Airflow puts
+//! The thread keeps blocking work away from the caller's runtime, of any kind. Airflow puts
 //! its SQLite databases in WAL mode, where even a reader would create files beside the database;
 //! as long as nobody writes to it, the file is therefore read as an immutable one.
 
 use std::{
     fmt,
     fs::{self, File},
-    io::Read,
+    io::{self, Read},
     path::Path,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
@@ -26,10 +26,10 @@ use super::{
     limits::Limits,
     row::{Cell, Row},
     sql::{self, Syntax},
-    url::DatabaseUrl,
+    url::{DatabaseUrl, invalid_option},
 };
 
-/// How long an open file is kept without being asked.
+/// How long an idle file stays open.
 const KEEP_OPEN: Duration = Duration::from_secs(10);
 
 /// How often a read is repeated because the file changed under it.
@@ -67,35 +67,40 @@ struct Job {
 
 impl Sqlite {
     /// The database that `url` names; a relative path starts at the working directory. A file
-    /// that another process has locked is waited for as long as `limits` let a lookup wait for a
-    /// connection, or as long as the URL's `timeout` says, in seconds.
+    /// that another process has locked is waited for as long as `limits.connect_timeout`, or as the
+    /// URL's `timeout` says, in seconds.
     pub(super) fn from_url(
         url: &DatabaseUrl,
         schema: Option<&str>,
         limits: Limits,
         ignored: &mut Vec<String>,
-    ) -> Self {
-        let mut busy_timeout = limits.acquire_timeout;
-        for (name, value) in &url.options {
-            let seconds = value.parse().ok().map(Duration::try_from_secs_f64);
-            match (name.as_str(), seconds) {
-                ("timeout", Some(Ok(timeout))) => busy_timeout = timeout,
-                (name, _) if PYTHON_OPTIONS.contains(&name) => {}
-                (name, _) => ignored.push(format!("{} is passed over", url.option(name))),
+    ) -> Result<Self, String> {
+        url.refuse_repeats(&[])?;
+        let mut busy_timeout = limits.connect_timeout;
+        for option in &url.options {
+            match option.name.as_str() {
+                "timeout" => {
+                    let seconds = option.value.trim().parse().ok();
+                    busy_timeout = seconds
+                        .and_then(|seconds: f64| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
+                        .ok_or_else(|| invalid_option("timeout", "a number of seconds"))?;
+                }
+                name if PYTHON_OPTIONS.contains(&name) => {}
+                _ => ignored.push(option.ignored()?),
             }
         }
         let path = url.database.as_deref().filter(|path| *path != ":memory:");
-        Self {
+        Ok(Self {
             file: DatabaseFile {
                 path: path.map(Path::new).map(Arc::from),
                 busy_timeout,
             },
             schema: schema.map(|schema| format!("\"{}\"", schema.replace('"', "\"\""))),
             thread: Mutex::new(None),
-        }
+        })
     }
 
-    /// Hands `job` to the thread, which is started where there is none.
+    /// Hands `job` to the thread, which is started if it does not run.
     fn submit(&self, job: Job) -> Result<(), Fault> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         let job = match thread.as_ref() {
@@ -175,7 +180,7 @@ fn serve(file: &DatabaseFile, jobs: &mpsc::Receiver<Job>) {
             }
         };
         let rows = read(file, &mut open, &job);
-        // Whoever asked may have gone; then nobody misses the answer.
+        // The caller may have gone; then nobody needs the answer.
         let _ = job.reply.send(rows);
     }
 }
@@ -233,12 +238,12 @@ struct OpenFile {
     state: FileState,
 }
 
-/// What can be seen of a database file from outside.
+/// What the file system says about a database file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum FileState {
-    /// SQLite's own locks see to it that reads are consistent; this file is the one to read.
+    /// SQLite's own locks keep reads consistent; this is the file to read.
     Locked(FileId),
-    /// In WAL mode and not in use: as long as it stays as it is, it can be read without a trace.
+    /// In WAL mode and not in use: as long as it is unchanged, it can be read without a trace.
     Immutable(FileId, Option<SystemTime>, u64),
 }
 
@@ -248,10 +253,10 @@ impl FileState {
     }
 }
 
-/// Which file it is, whatever its name: device and number, where there is such a thing.
+/// The file's identity, whatever its name: device and inode, on Unix.
 type FileId = (u64, u64);
 
-/// A database file that may or may not be there.
+/// A database file, which may not exist.
 #[derive(Debug, Clone)]
 struct DatabaseFile {
     path: Option<Arc<Path>>,
@@ -268,27 +273,31 @@ impl DatabaseFile {
 
     fn path(&self) -> Result<&Path, Fault> {
         self.path.as_deref().ok_or_else(|| {
-            Fault::unavailable(
-                "the SQLite database is an in-memory one, which no other process can see; name a \
-                 file, as in sqlite:////absolute/path/airflow.db",
+            Fault::configuration(
+                "the SQLite database is in memory, where no other process can see it; name a file, as in sqlite:////absolute/path/airflow.db",
             )
         })
     }
 
-    /// What the file is just now.
+    /// The file's state now.
     fn state(&self) -> Result<FileState, Fault> {
         let path = self.path()?;
-        let unreadable = |error: &std::io::Error| {
-            Fault::unavailable(format!(
+        let unreadable = |error: &io::Error| {
+            let kind = match error.kind() {
+                io::ErrorKind::PermissionDenied => FaultKind::AccessDenied,
+                _ => FaultKind::Unavailable,
+            };
+            let message = format!(
                 "cannot read the SQLite database {}: {error}; check the path and that this user \
                  may read it (nothing is ever created there)",
                 self.name()
-            ))
+            );
+            Fault::new(kind, message)
         };
         let metadata = fs::metadata(path).map_err(|error| unreadable(&error))?;
         if !metadata.is_file() {
-            return Err(Fault::unavailable(format!(
-                "the SQLite database {} is not a file",
+            return Err(Fault::configuration(format!(
+                "the SQLite database {} is not a file; correct its path",
                 self.name()
             )));
         }
@@ -332,37 +341,56 @@ impl DatabaseFile {
         Ok(OpenFile { connection, state })
     }
 
-    /// What `error` means for whoever asked for rows of `table`.
+    /// The fault for an `error` in a query of `table`.
     fn fault(&self, table: Table, error: &rusqlite::Error) -> Fault {
         let name = self.name();
         let text = error.to_string();
-        if text.contains("no such column") {
-            return Fault {
-                kind: FaultKind::UndefinedColumn,
-                message: format!("the SQLite database {name}: {text}"),
-            };
-        }
-        if text.contains("no such table") {
-            return Fault::unavailable(format!(
-                "the SQLite database {name} has no table `{}`: is it Airflow's, and has `airflow \
-                 db migrate` been run?",
-                table.name()
-            ));
-        }
-        Fault::unavailable(match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
-                "the SQLite database {name} was locked by another process for longer than {:?}",
-                self.busy_timeout
-            ),
-            Some(ErrorCode::NotADatabase) => {
-                format!("{name} is not a SQLite database")
+        match missing(&text) {
+            Some(Missing::Column) => {
+                let message = format!("the SQLite database {name}: {text}");
+                return Fault::new(FaultKind::UndefinedColumn, message);
             }
-            _ => format!("cannot read the SQLite database {name}: {text}"),
-        })
+            Some(Missing::Table) => {
+                return Fault::configuration(format!(
+                    "the SQLite database {name} has no table `{}`: check that it is Airflow's, and \
+                     that `airflow db migrate` was run",
+                    table.name()
+                ));
+            }
+            None => {}
+        }
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Fault::unavailable(format!(
+                    "the SQLite database {name} was locked by another process for longer than \
+                     {:?}; try again",
+                    self.busy_timeout
+                ))
+            }
+            Some(ErrorCode::NotADatabase) => {
+                Fault::configuration(format!("{name} is not a SQLite database; correct its path"))
+            }
+            _ => Fault::unavailable(format!("cannot read the SQLite database {name}: {text}")),
+        }
     }
 }
 
-/// Whether there is a write-ahead log beside the file that holds anything.
+/// What a query names and the database lacks.
+#[derive(Debug, PartialEq, Eq)]
+enum Missing {
+    Column,
+    Table,
+}
+
+/// SQLite says it only in its text: the code is the same for every error in a query.
+fn missing(text: &str) -> Option<Missing> {
+    if text.contains("no such column") {
+        return Some(Missing::Column);
+    }
+    text.contains("no such table").then_some(Missing::Table)
+}
+
+/// Whether a write-ahead log that is not empty lies beside the file.
 fn has_wal(path: &Path) -> bool {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
@@ -378,4 +406,22 @@ fn file_id(metadata: &fs::Metadata) -> FileId {
 #[cfg(not(unix))]
 fn file_id(_: &fs::Metadata) -> FileId {
     (0, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_still_says_what_is_missing_in_these_words() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        database.execute_batch("CREATE TABLE t (a)").unwrap();
+        let missing = |query| {
+            let error = database.prepare(query).unwrap_err();
+            missing(&error.to_string())
+        };
+        assert_eq!(missing("SELECT b FROM t"), Some(Missing::Column));
+        assert_eq!(missing("SELECT a FROM u"), Some(Missing::Table));
+        assert_eq!(missing("SELECT"), None);
+    }
 }

@@ -34,10 +34,7 @@ impl Driver for Arc<Scripted> {
             return Err(Fault::unavailable("down"));
         }
         if select.visible != Visible::All && !self.has_teams.load(Ordering::Relaxed) {
-            return Err(Fault {
-                kind: FaultKind::UndefinedColumn,
-                message: "no team_name".to_owned(),
-            });
+            return Err(Fault::new(FaultKind::UndefinedColumn, "no team_name"));
         }
         let text = |text: &str| Cell::Text(Zeroizing::new(text.to_owned()));
         Ok(vec![Row::new(vec![
@@ -54,7 +51,10 @@ fn backend(driver: &Arc<Scripted>) -> MetastoreBackend {
 }
 
 fn get(backend: &MetastoreBackend, team: Option<&str>) -> Result<Lookup<Secret>, Failure> {
-    backend.get_variable("plain", team).now_or_never().unwrap()
+    backend
+        .get_variable("plain", &LookupOptions::new().with_team(team))
+        .now_or_never()
+        .unwrap()
 }
 
 #[test]
@@ -69,7 +69,10 @@ fn a_lookup_is_one_question_from_the_first_on() {
     get(&backend, Some("red")).unwrap();
     assert_eq!(driver.asked(), ["Team(\"red\")"]);
     let keys = ["plain"; 100];
-    backend.get_variables(&keys, None).now_or_never().unwrap();
+    backend
+        .get_variables(&keys, &LookupOptions::new())
+        .now_or_never()
+        .unwrap();
     assert_eq!(driver.asked(), ["Global"]);
 }
 
@@ -99,7 +102,7 @@ fn a_database_that_is_down_teaches_nothing() {
     assert_eq!(failure.message(), "down");
     assert_eq!(failure.native_key(), Some("variable WHERE key = 'plain'"));
     let together = backend
-        .get_variables(&["plain", "a\0b"], None)
+        .get_variables(&["plain", "a\0b"], &LookupOptions::new())
         .now_or_never()
         .unwrap();
     assert_eq!(together[0], Err(failure));

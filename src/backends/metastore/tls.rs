@@ -1,17 +1,21 @@
-//! TLS to a database server: whose certificate is trusted, and how far it is looked at.
+//! TLS to a database server: which authorities are trusted, and how the certificate is checked.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use rustls::{
     CertificateError, ClientConfig, Error, RootCertStore, SupportedProtocolVersion,
     client::{verify_server_cert_signed_by_trust_anchor, verify_server_name},
-    crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::ParsedCertificate,
 };
 
+use zeroize::Zeroizing;
+
 use super::driver::Fault;
-use crate::backends::verifier::{Look, Shown, Verifier};
+use crate::{
+    backends::tls::{Look, Shown, Verifier, machine, pem, places::authorities_at, provider},
+    files,
+};
 
 /// What the URL's options say about TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,29 +27,30 @@ pub(super) struct TlsOptions {
     pub(super) versions: Versions,
 }
 
-/// Whose signature on the server's certificate counts.
+/// The authorities whose signature on the server's certificate counts.
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, reason = "only libpq can ask for all")
 )]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// Nothing was said.
+    /// Not set.
     Unset,
-    /// That of the authorities in this PEM file.
+    /// Those in this PEM file.
     File(String),
-    /// That of the authorities the operating system trusts.
-    System,
+    /// Those in these files and folders or, where there are none, those that the operating system
+    /// trusts.
+    System(Vec<PathBuf>),
 }
 
-/// How far the server's certificate is looked at.
+/// What of the server's certificate is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Check {
-    /// Not at all: nobody can listen, but anybody can answer.
+    /// Nothing: nobody can listen, but anybody can answer.
     Nothing,
-    /// Who signed it.
+    /// Its signature.
     Authority,
-    /// Who signed it, and that it is of the host that was asked for.
+    /// Its signature, and that it names the host that was asked for.
     AuthorityAndHost,
 }
 
@@ -62,9 +67,29 @@ pub(super) enum Versions {
 }
 
 impl TlsOptions {
-    /// The configuration for connections, read from the files anew.
-    pub(super) fn config(&self) -> Result<ClientConfig, Fault> {
-        let provider = Arc::new(ring::default_provider());
+    /// TLS without any check.
+    #[cfg(feature = "postgres")]
+    pub(super) fn unchecked() -> Self {
+        Self {
+            trust: Trust::Unset,
+            check: Check::Nothing,
+            identity: None,
+            versions: Versions::Both,
+        }
+    }
+
+    /// The configuration for a connection. Its files are read anew, on a thread where that may block.
+    pub(super) async fn config(&self) -> Result<ClientConfig, Fault> {
+        if self.trust == Trust::Unset && self.identity.is_none() {
+            return self.read();
+        }
+        let options = self.clone();
+        let read = tokio::task::spawn_blocking(move || options.read()).await;
+        read.unwrap_or_else(|_| Err(Fault::unavailable("the runtime ended during the lookup")))
+    }
+
+    fn read(&self) -> Result<ClientConfig, Fault> {
+        let provider = provider();
         let verifier = Verifier {
             look: AsFar {
                 roots: self.roots()?,
@@ -79,21 +104,21 @@ impl TlsOptions {
         };
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
-            .map_err(|error| Fault::unavailable(format!("cannot set up TLS: {error}")))?
+            .map_err(|error| Fault::configuration(format!("cannot set up TLS: {error}")))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
         match &self.identity {
             None => Ok(builder.with_no_client_auth()),
             Some((certificate, key)) => {
-                let chain = certificates(certificate, "client certificate")?;
+                let chain = certificates(certificate, "client certificate", pem::at_least_one)?;
                 let key =
                     PrivateKeyDer::from_pem_slice(&read(key, "client key")?).map_err(|_| {
-                        Fault::unavailable(format!(
-                            "no usable private key in {key}; it must be PEM, and not encrypted"
+                        Fault::configuration(format!(
+                            "the file {key} contains no usable private key; it must be PEM, and not encrypted"
                         ))
                     })?;
                 builder.with_client_auth_cert(chain, key).map_err(|error| {
-                    Fault::unavailable(format!(
+                    Fault::configuration(format!(
                         "cannot use the client certificate {certificate}: {error}"
                     ))
                 })
@@ -104,40 +129,59 @@ impl TlsOptions {
     /// The certificates that are trusted.
     fn roots(&self) -> Result<Vec<CertificateDer<'static>>, Fault> {
         match &self.trust {
-            Trust::File(path) => certificates(path, "file of certificate authorities"),
-            Trust::System => {
-                let found = rustls_native_certs::load_native_certs();
-                if found.certs.is_empty() {
-                    return Err(Fault::unavailable(
-                        "the operating system has no certificate authorities; name a file of them",
+            Trust::File(path) => {
+                certificates(path, "file of certificate authorities", pem::authorities)
+            }
+            Trust::System(named) if named.is_empty() => {
+                let found = machine::authorities();
+                if found.is_empty() {
+                    return Err(Fault::configuration(
+                        "the operating system has no certificate authorities; set `sslrootcert` to a file of \
+                         them",
                     ));
                 }
-                Ok(found.certs)
+                Ok(found)
+            }
+            Trust::System(named) => {
+                let (found, unusable): (Vec<_>, Vec<_>) = named
+                    .iter()
+                    .map(|path| authorities_at(path))
+                    .partition(Result::is_ok);
+                if found.is_empty() {
+                    let unusable = unusable.into_iter().filter_map(Result::err);
+                    let unusable = unusable.collect::<Vec<_>>().join("; ");
+                    return Err(Fault::configuration(format!(
+                        "SSL_CERT_FILE or SSL_CERT_DIR: {unusable}"
+                    )));
+                }
+                Ok(found.into_iter().flatten().flatten().collect())
             }
             Trust::Unset => Ok(Vec::new()),
         }
     }
 }
 
-/// The certificates in the PEM file at `path`; there is at least one.
-fn certificates(path: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    let found = CertificateDer::pem_slice_iter(&read(path, what)?)
-        .collect::<Result<Vec<_>, _>>()
-        .unwrap_or_default();
-    if found.is_empty() {
-        return Err(Fault::unavailable(format!(
-            "no certificate in the {what} {path}; it must be PEM"
-        )));
-    }
-    Ok(found)
+/// The certificates in the PEM file at `path`; there is at least one. `parse` says what is wrong with
+/// its text.
+fn certificates(
+    path: &str,
+    what: &str,
+    parse: fn(&[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str>,
+) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    parse(&read(path, what)?)
+        .map_err(|problem| Fault::configuration(format!("the {what} {path} {problem}")))
 }
 
-fn read(path: &str, what: &str) -> Result<Vec<u8>, Fault> {
-    fs::read(Path::new(path))
-        .map_err(|error| Fault::unavailable(format!("cannot read the {what} {path}: {error}")))
+fn read(path: &str, what: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    files::read(path).map_err(|error| {
+        Fault::configuration(format!(
+            "cannot read the {what} {path}: {error}; correct its path in the URL, or let this user \
+             read it"
+        ))
+    })
 }
 
-/// Looks at the server's certificate as far as it should.
+/// Checks of the server's certificate what the options ask for.
 #[derive(Debug)]
 struct AsFar {
     roots: Vec<CertificateDer<'static>>,
@@ -164,7 +208,7 @@ impl AsFar {
         match checked {
             Err(Error::InvalidCertificate(CertificateError::Other(other)))
                 if self.roots.contains(shown.certificate)
-                    && format!("{other:?}").contains("CaUsedAsEndEntity") =>
+                    && other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) =>
             {
                 Ok(())
             }

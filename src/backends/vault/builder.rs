@@ -5,37 +5,44 @@ use std::{path::PathBuf, sync::Arc, sync::atomic::AtomicBool, time::Duration};
 use tokio::sync::OnceCell;
 
 use super::{
-    KvVersion, Login, VaultBackend,
+    KvVersion, VaultBackend, VaultCredential,
     client::{Address, Client, ClientSettings},
     credential::{TokenKeeper, login::VaultAuthority},
-    paths::{self, Layout, MountPoint},
-    proxy::{self, Proxies},
-    tls::{ClientCertificate, Roots, Tls},
+    naming::{self, Layout, MountPoint},
 };
-use crate::{ConfigurationError, Environment, Secret, backends::given::Given};
+use crate::{
+    ConfigurationError, Environment, Secret,
+    backends::{
+        http_options::{ClientCertificate, HttpOptions, Roots},
+        proxies::{self, Proxies, Rules},
+        retry::RetryOptions,
+        tls::Tls,
+    },
+    config::{Setting, Warning},
+};
 
 /// Where errors say that a setting came from.
 const FROM_CODE: &str = "VaultBackend::builder()";
 
-/// The address of last resort, as that of Airflow's client.
+/// The default address of Airflow's client.
 const DEFAULT_URL: &str = "http://localhost:8200";
 
-/// What code gave.
-fn from_code<T>(setting: &str, value: T) -> Given<T> {
-    Given::new(setting, FROM_CODE, value)
+/// A setting from code.
+fn from_code<T>(setting: &str, value: T) -> Setting<T> {
+    Setting::new(setting, FROM_CODE, value)
 }
 
 /// Makes a [`VaultBackend`] from code. What is not set is as in Airflow's class; the environment
 /// is not read unless it is given.
 ///
 /// ```
-/// use airflow_secrets::backends::vault::{Login, VaultBackend};
+/// use airflow_secrets::backends::vault::{VaultCredential, VaultBackend};
 ///
 /// # fn main() -> Result<(), airflow_secrets::ConfigurationError> {
 /// let vault = VaultBackend::builder()
 ///     .url("https://vault.example.com:8200")
 ///     .mount_point("airflow")
-///     .login(Login::approle("astro_role", Some("a secret_id")))
+///     .credential(VaultCredential::approle("astro_role", Some("a secret_id")))
 ///     .build()?;
 /// # Ok(())
 /// # }
@@ -43,27 +50,25 @@ fn from_code<T>(setting: &str, value: T) -> Given<T> {
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools)] // Each is an option of its own.
 pub struct VaultBuilder {
-    /// May hold a password.
-    pub(super) url: Option<Given<Secret>>,
-    pub(super) login: Option<Given<Login>>,
-    pub(super) connections_path: Given<Vec<String>>,
-    pub(super) variables_path: Given<Vec<String>>,
-    pub(super) config_path: Given<Vec<String>>,
-    pub(super) mount_point: Given<Option<String>>,
+    /// May contain a password.
+    pub(super) url: Option<Setting<Secret>>,
+    pub(super) credential: Option<Setting<VaultCredential>>,
+    pub(super) connections_path: Setting<Vec<String>>,
+    pub(super) variables_path: Setting<Vec<String>>,
+    pub(super) config_path: Setting<Vec<String>>,
+    pub(super) mount_point: Setting<Option<String>>,
     pub(super) kv_engine_version: KvVersion,
-    pub(super) namespace: Option<Given<String>>,
+    pub(super) namespace: Option<Setting<String>>,
     pub(super) use_team_secrets_path: bool,
     pub(super) multi_team: bool,
     pub(super) environment: Environment,
-    pub(super) tls: Tls,
-    pub(super) proxies: Given<Proxies>,
+    pub(super) http: HttpOptions,
+    pub(super) retries: RetryOptions,
+    pub(super) warnings: Vec<Warning>,
     pub(super) request_header: bool,
     pub(super) follow_redirects: bool,
     redirect_hosts: Vec<String>,
-    connect_timeout: Duration,
-    pub(super) timeout: Duration,
-    max_retries: u32,
-    max_concurrent_requests: usize,
+    machine_certificates: bool,
     trust_window: Duration,
 }
 
@@ -72,7 +77,7 @@ impl Default for VaultBuilder {
         let path = |setting, path: &str| from_code(setting, vec![path.to_owned()]);
         Self {
             url: None,
-            login: None,
+            credential: None,
             connections_path: path("connections_path", "connections"),
             variables_path: path("variables_path", "variables"),
             config_path: path("config_path", "config"),
@@ -82,15 +87,13 @@ impl Default for VaultBuilder {
             use_team_secrets_path: true,
             multi_team: false,
             environment: Environment::default(),
-            tls: Tls::default(),
-            proxies: from_code("proxies", Proxies::new()),
+            http: HttpOptions::default(),
+            retries: RetryOptions::default(),
+            warnings: Vec::new(),
             request_header: true,
             follow_redirects: true,
             redirect_hosts: Vec::new(),
-            connect_timeout: Duration::from_secs(5),
-            timeout: Duration::from_secs(30),
-            max_retries: 3,
-            max_concurrent_requests: crate::MAX_CONCURRENT_LOOKUPS,
+            machine_certificates: false,
             trust_window: Duration::from_secs(30),
         }
     }
@@ -105,43 +108,43 @@ impl VaultBuilder {
         self
     }
 
-    /// How to come by a token. There is no default.
+    /// The credential to log in with. There is no default.
     #[must_use]
-    pub fn login(mut self, login: Login) -> Self {
-        self.login = Some(from_code("login", login));
+    pub fn credential(mut self, credential: VaultCredential) -> Self {
+        self.credential = Some(from_code("credential", credential));
         self
     }
 
-    /// Where connections are, below the mount: paths that are tried in order. An empty path is
-    /// the mount itself; with no path at all connections are not asked for. Default: `connections`.
+    /// The paths of connections below the mount, which are tried in order. An empty path is the mount
+    /// itself. Without any path Vault is not asked for connections. Default: `connections`.
     #[must_use]
     pub fn connections_path<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.connections_path.value = paths.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The same for variables. Default: `variables`.
+    /// The paths of variables below the mount, as for connections. Default: `variables`.
     #[must_use]
     pub fn variables_path<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.variables_path.value = paths.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The same for configuration entries. Default: `config`.
+    /// The paths of configuration entries below the mount, as for connections. Default: `config`.
     #[must_use]
     pub fn config_path<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.config_path.value = paths.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Where the KV engine is mounted. Default: `secret`.
+    /// The path that the KV engine is mounted at. Default: `secret`.
     #[must_use]
     pub fn mount_point(mut self, mount_point: impl Into<String>) -> Self {
         self.mount_point.value = Some(mount_point.into());
         self
     }
 
-    /// Takes the first segment of each id for the mount: Airflow's `mount_point: null`.
+    /// Treats the first segment of each id as the mount. Airflow: `mount_point: null`.
     #[must_use]
     pub fn mount_point_in_id(mut self) -> Self {
         self.mount_point.value = None;
@@ -155,7 +158,7 @@ impl VaultBuilder {
         self
     }
 
-    /// The namespace of all requests, the login among them. Default: none.
+    /// The namespace of all requests, including the login. Default: none.
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(from_code("namespace", namespace.into()));
@@ -181,111 +184,88 @@ impl VaultBuilder {
     /// `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY` where no client certificate is, the proxies
     /// (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`), and the authorities to trust
     /// (`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`); besides, `VAULT_CACERT` and `VAULT_CAPATH` as
-    /// further authorities. Not, as Airflow's does not either, `VAULT_NAMESPACE` and
-    /// `VAULT_SKIP_VERIFY`.
+    /// further authorities. `VAULT_NAMESPACE` and `VAULT_SKIP_VERIFY` are not read, as in Airflow.
     #[must_use]
     pub fn environment(mut self, environment: &Environment) -> Self {
         self.environment = environment.clone();
         self
     }
 
-    /// Trusts the authorities in this PEM file, or in the files of this folder, and no others:
-    /// Airflow's `verify` with a path. Default: those that Mozilla trusts.
+    /// Limits, TLS and proxy. What is set there wins over what was set before; all options are
+    /// offered.
     #[must_use]
-    pub fn ca_certificates(mut self, path: impl Into<PathBuf>) -> Self {
-        self.tls.roots = Roots::At(path.into());
+    pub fn http(mut self, options: HttpOptions) -> Self {
+        self.http = options.or(self.http);
         self
     }
 
-    /// Does not check the server's certificate: Airflow's `verify: false`. Whoever is in between
-    /// can then read the token.
+    /// How requests are repeated: on 412, 429, 5xx and connection errors. What is set there wins
+    /// over what was set before.
     #[must_use]
-    pub fn danger_accept_any_certificate(mut self) -> Self {
-        self.tls.roots = Roots::Unchecked;
+    pub fn retries(mut self, options: RetryOptions) -> Self {
+        self.retries = options.or(&self.retries);
         self
     }
 
-    /// The client certificate to show, in PEM; without `key`, its key is in the same file.
+    /// Trusts the authorities of the machine's own trust store besides the others: those that
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` of the [`environment`](Self::environment) name, else the
+    /// operating system's. Default: they are not trusted, as Airflow's client has Mozilla's
+    /// authorities and no others. In Airflow's settings, `verify` may name the store's file or
+    /// folder, such as `/etc/ssl/certs`, which then takes the place of Mozilla's.
+    ///
+    /// ```
+    /// use airflow_secrets::backends::vault::{VaultBackend, VaultCredential};
+    ///
+    /// # fn main() -> Result<(), airflow_secrets::ConfigurationError> {
+    /// let vault = VaultBackend::builder()
+    ///     .url("https://vault.company.internal:8200")
+    ///     .credential(VaultCredential::token_path("/run/secrets/vault-token"))
+    ///     .machine_certificates()
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
-    pub fn client_certificate(
-        mut self,
-        certificate: impl Into<PathBuf>,
-        key: Option<PathBuf>,
-    ) -> Self {
-        self.tls.identity = Some(ClientCertificate {
-            certificate: certificate.into(),
-            key,
-        });
+    pub fn machine_certificates(mut self) -> Self {
+        self.machine_certificates = true;
         self
     }
 
-    /// The proxy for every request, such as `http://user:password@proxy.example.com:3128`.
-    #[must_use]
-    pub fn proxy(mut self, url: impl Into<Secret>) -> Self {
-        self.proxies.value = Proxies::from([("all".to_owned(), url.into())]);
-        self
-    }
-
-    /// Whether to follow a standby's redirect to its leader. Default: yes, on the same host.
+    /// Whether to follow a standby's redirect to its leader: to the same scheme, host and port, or to
+    /// one of the [`redirect_hosts`](Self::redirect_hosts). Default: yes.
     #[must_use]
     pub fn follow_redirects(mut self, follow: bool) -> Self {
         self.follow_redirects = follow;
         self
     }
 
-    /// Further hosts that a redirect may lead to, where Vault's nodes have names of their own.
+    /// Hosts that a redirect may lead to, at any port and with the same scheme: the names of Vault's
+    /// nodes, or the host of the address itself if its nodes differ by port. They get the token.
+    /// Default: none.
     #[must_use]
     pub fn redirect_hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
         self.redirect_hosts = hosts.into_iter().map(Into::into).collect();
         self
     }
 
-    /// How long a connection may take to come about. Default: 5 s.
-    #[must_use]
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
-        self
-    }
-
-    /// How long a whole lookup may take, its login and retries included. Default: 30 s.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// How often a request is repeated on 412, 429, 5xx and connection errors. Default: 3.
-    #[must_use]
-    pub fn max_retries(mut self, retries: u32) -> Self {
-        self.max_retries = retries;
-        self
-    }
-
-    /// How many requests are under way at once; further ones wait. At least 1; default:
-    /// [`MAX_CONCURRENT_LOOKUPS`](crate::MAX_CONCURRENT_LOOKUPS).
-    #[must_use]
-    pub fn max_concurrent_requests(mut self, requests: usize) -> Self {
-        self.max_concurrent_requests = requests.max(1);
-        self
-    }
-
-    /// For how long a token that Vault took is above suspicion: a 403 in this time is the path's.
-    /// Default: 30 s.
+    /// For how long a token is not suspected after Vault accepted it. A 403 in this time that blames
+    /// neither token nor path counts as the path's; later it causes a login. Default: 30 s.
     #[must_use]
     pub fn trust_window(mut self, window: Duration) -> Self {
         self.trust_window = window;
         self
     }
 
-    /// The backend. It connects to nothing yet.
+    /// The backend. It connects at the first lookup.
     ///
     /// # Errors
-    /// When the login is missing, or an option cannot be used.
+    /// When the credential is not set, or an option is invalid.
     pub fn build(self) -> Result<VaultBackend, ConfigurationError> {
-        let login = self.checked_login()?;
+        let credential = self.checked_credential()?;
         let address = self.address()?;
         let client = Arc::new(self.client(address)?);
-        let authority = VaultAuthority::new(Arc::clone(&client), login);
+        let environment = self.environment.clone();
+        let authority = VaultAuthority::new(Arc::clone(&client), credential, environment);
         Ok(VaultBackend {
             layout: Layout {
                 mount_point: self.checked_mount_point()?,
@@ -298,23 +278,24 @@ impl VaultBuilder {
             config_path: checked_paths(&self.config_path)?,
             client,
             tokens: TokenKeeper::new(Box::new(authority), self.trust_window),
+            warnings: self.warnings,
             version_is_seen: AtomicBool::new(false),
             mount_version: OnceCell::new(),
         })
     }
 
-    fn checked_login(&self) -> Result<Login, ConfigurationError> {
-        let Some(login) = &self.login else {
-            let message = "there is none: say how to log in";
-            return Err(ConfigurationError::new("login", FROM_CODE, message));
+    fn checked_credential(&self) -> Result<VaultCredential, ConfigurationError> {
+        let Some(credential) = &self.credential else {
+            let message = "is not set: call `credential` with a VaultCredential";
+            return Err(ConfigurationError::new("credential", FROM_CODE, message));
         };
-        if login.value.needs_client_certificate() && self.identity().is_none() {
-            return Err(login.error("a login with a certificate needs a client certificate"));
+        if credential.value.needs_client_certificate() && self.client_certificate().is_none() {
+            return Err(credential.error("the login needs a client certificate: set \"cert\" or VAULT_CLIENT_CERT, or `HttpOptions::with_client_certificate`"));
         }
-        match paths::from_setting(login.value.mount()) {
-            Ok(mount) if !mount.is_empty() => Ok(login.value.clone().mounted_at(mount)),
-            Ok(_) => Err(login.error("auth_mount_point is empty")),
-            Err(why) => Err(login.error(format!("auth_mount_point: {why}"))),
+        match naming::from_setting(credential.value.mount()) {
+            Ok(mount) if !mount.is_empty() => Ok(credential.value.clone().mounted_at(mount)),
+            Ok(_) => Err(credential.error("auth_mount_point is empty")),
+            Err(why) => Err(credential.error(format!("auth_mount_point: {why}"))),
         }
     }
 
@@ -322,7 +303,7 @@ impl VaultBuilder {
         let Some(mount_point) = &self.mount_point.value else {
             return Ok(MountPoint::FirstSegmentOfId);
         };
-        match paths::from_setting(mount_point) {
+        match naming::from_setting(mount_point) {
             Ok(mount) if !mount.is_empty() => Ok(MountPoint::Fixed(mount)),
             Ok(_) => Err(self.mount_point.error("is empty")),
             Err(why) => Err(self.mount_point.error(why)),
@@ -332,7 +313,7 @@ impl VaultBuilder {
     fn address(&self) -> Result<Address, ConfigurationError> {
         let from_environment = || {
             let url = self.environment.get("VAULT_ADDR")?;
-            Some(Given::new(
+            Some(Setting::new(
                 "VAULT_ADDR",
                 "the environment",
                 Secret::from(url),
@@ -344,21 +325,24 @@ impl VaultBuilder {
     }
 
     fn client(&self, address: Address) -> Result<Client, ConfigurationError> {
-        let proxy = proxy::choose(address.url(), &self.proxies.value, &self.environment);
-        if let Some(proxy) = &proxy {
-            proxy::check(proxy).map_err(|why| self.proxies.error(why))?;
+        let given = self.http.proxies.clone();
+        let proxies = Proxies::new(Rules::Requests, given, &self.environment);
+        if let Some(proxy) = proxies.choose(&address.url().into()) {
+            proxies::check(&proxy.value).map_err(|why| proxy.error(why))?;
         }
         let settings = ClientSettings {
-            proxy,
-            tls: self.tls_in_environment(),
+            proxies,
+            tls: Tls {
+                roots: self.roots(),
+                client_certificate: self.client_certificate(),
+            },
+            further_roots: self.further_roots(),
             namespace: self.namespace.as_ref().map(|given| given.value.clone()),
             request_header: self.request_header,
             follow_redirects: self.follow_redirects,
             redirect_hosts: self.redirect_hosts.clone(),
-            connect_timeout: self.connect_timeout.min(self.timeout),
-            total_timeout: self.timeout,
-            max_retries: self.max_retries,
-            max_concurrent_requests: self.max_concurrent_requests,
+            http: self.http.clone(),
+            retries: self.retries.clone(),
             address,
         };
         Client::new(settings).map_err(|why| match &self.namespace {
@@ -367,36 +351,47 @@ impl VaultBuilder {
         })
     }
 
-    fn identity(&self) -> Option<ClientCertificate> {
-        let from_environment = || {
-            let certificate = self.path_variable("VAULT_CLIENT_CERT")?;
-            let key = self.path_variable("VAULT_CLIENT_KEY");
-            Some(ClientCertificate { certificate, key })
+    fn roots(&self) -> Option<Setting<Roots>> {
+        let of_requests = || Roots::of_requests(&self.environment);
+        self.http.roots.clone().or_else(of_requests)
+    }
+
+    /// Authorities that are trusted in addition.
+    fn further_roots(&self) -> Vec<Setting<Roots>> {
+        let in_variables = |names: [&str; 2]| {
+            let named = names.map(|name| Roots::in_variable(&self.environment, name));
+            named.into_iter().flatten().collect::<Vec<_>>()
         };
-        self.tls.identity.clone().or_else(from_environment)
-    }
-
-    fn tls_in_environment(&self) -> Tls {
-        let mut tls = self.tls.clone();
-        tls.identity = self.identity();
-        if tls.roots == Roots::Mozilla {
-            let bundles = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
-            let bundle = bundles.iter().find_map(|name| self.path_variable(name));
-            tls.roots = bundle.map_or(Roots::Mozilla, Roots::At);
-            let further = ["VAULT_CACERT", "VAULT_CAPATH"];
-            tls.further_roots
-                .extend(further.iter().filter_map(|name| self.path_variable(name)));
+        let mut further = match self.http.roots {
+            None => in_variables(["VAULT_CACERT", "VAULT_CAPATH"]),
+            Some(_) => Vec::new(),
+        };
+        if self.machine_certificates {
+            let named = in_variables(["SSL_CERT_FILE", "SSL_CERT_DIR"]);
+            let is_named = !named.is_empty();
+            further.extend(named);
+            let of_machine = || from_code("machine_certificates", Roots::Machine);
+            further.extend((!is_named).then(of_machine));
         }
-        tls
+        further
     }
 
-    fn path_variable(&self, name: &str) -> Option<PathBuf> {
-        self.environment.non_empty(name).map(PathBuf::from)
+    fn client_certificate(&self) -> Option<Setting<ClientCertificate>> {
+        let variable = |name| self.environment.non_empty(name).map(PathBuf::from);
+        let in_environment = || {
+            let name = "VAULT_CLIENT_CERT";
+            let files = ClientCertificate::Files {
+                certificate: variable(name)?,
+                key: variable("VAULT_CLIENT_KEY"),
+            };
+            Some(Setting::new(name, "the environment", files))
+        };
+        self.http.client_certificate.clone().or_else(in_environment)
     }
 }
 
-fn checked_paths(given: &Given<Vec<String>>) -> Result<Vec<String>, ConfigurationError> {
-    let paths = given.value.iter().map(|path| paths::from_setting(path));
+fn checked_paths(given: &Setting<Vec<String>>) -> Result<Vec<String>, ConfigurationError> {
+    let paths = given.value.iter().map(|path| naming::from_setting(path));
     paths
         .collect::<Result<_, _>>()
         .map_err(|why| given.error(why))

@@ -1,50 +1,51 @@
-//! Requests to those who give credentials and are no service of the SDK's: on the SDK's way to the
-//! network, and with its retries.
+//! Requests to sources of credentials for which the SDK has no client.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_runtime::client::{
-    orchestrator::operation::Operation,
-    retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier},
-};
-use aws_smithy_runtime_api::client::{
-    http::SharedHttpClient,
-    interceptors::context::Error as OperationError,
-    orchestrator::{HttpRequest, OrchestratorError},
-    result::SdkError,
-};
-use aws_smithy_types::{body::SdkBody, retry::RetryConfig, timeout::TimeoutConfig};
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, header::CONTENT_TYPE, request::Builder};
 use serde_json::Value;
+use tokio::time::sleep;
 use url::Url;
 
 use super::moment;
-use crate::{Failure, Secret};
+use crate::{
+    Failure, Secret,
+    backends::aws::{
+        answer,
+        client::http::{AwsHttp, NoAnswer},
+    },
+};
 
-/// What is asked, and of whom.
+/// The pause before the first retry; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// A request for credentials or a token.
 pub(super) struct Question {
-    /// As errors name it.
+    /// The server, as errors name it.
     pub(super) whom: &'static str,
     pub(super) url: Url,
     pub(super) headers: Vec<(&'static str, Secret)>,
     pub(super) method: Method,
+    /// What to do where the server refuses the request.
+    pub(super) remedy: &'static str,
 }
 
 pub(super) enum Method {
     Get,
     Put,
-    /// With a form.
+    /// A `POST` with a form.
     Post(Vec<(&'static str, Secret)>),
 }
 
-/// How long, and how often, an answer is waited for.
+/// The limits of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// To connect included.
+    /// For one attempt, including the connection.
     pub(super) timeout: Duration,
     pub(super) max_attempts: u32,
-    /// Whether who cannot be reached, or says nothing, is asked again.
+    /// Whether connection errors and time-outs are retried.
     pub(super) with_silence: bool,
 }
 
@@ -58,23 +59,44 @@ impl Default for Patience {
     }
 }
 
-/// Why there is no answer.
+/// Why there are no credentials.
 #[derive(Debug)]
-pub(super) enum NoAnswer {
-    /// Another status than 200, or no text.
-    Refused(u16),
-    TimedOut,
-    NotReached,
+pub(super) enum NotGiven {
+    /// A status other than 200, or an answer that is not text.
+    Refused(StatusCode),
+    NoAnswer(NoAnswer),
+    /// A setting contains a character that no request can contain.
+    NotSent,
 }
 
-impl NoAnswer {
-    pub(super) fn failure(&self, whom: &str) -> Failure {
-        Failure::unavailable(match self {
-            Self::Refused(status) => format!("{whom} gave none: it answered with status {status}"),
-            Self::TimedOut | Self::NotReached => {
-                format!("{whom} could not be reached, or broke the connection")
+impl NotGiven {
+    /// The failure; `remedy` is what to do where the server refuses the request.
+    pub(super) fn failure(&self, whom: &str, remedy: &str) -> Failure {
+        match self {
+            Self::Refused(status) if is_refusal(*status) => {
+                let status = status.as_u16();
+                Failure::configuration(format!(
+                    "{whom} refused the request with status {status}: {remedy}"
+                ))
             }
-        })
+            Self::Refused(status) => {
+                let status = status.as_u16();
+                Failure::unavailable(format!("{whom} answered with status {status}"))
+            }
+            Self::NoAnswer(error) => answer::no_answer(whom, error),
+            Self::NotSent => Failure::configuration(format!(
+                "{whom} cannot be asked: its URL or token contains a character that no request \
+                 can contain"
+            )),
+        }
+    }
+
+    fn is_transient(&self, with_silence: bool) -> bool {
+        match self {
+            Self::Refused(status) => matches!(status.as_u16(), 500 | 502 | 503 | 504),
+            Self::NoAnswer(error) => with_silence && error.is_transient(),
+            Self::NotSent => false,
+        }
     }
 }
 
@@ -82,88 +104,76 @@ impl Question {
     /// The text of the answer.
     ///
     /// # Errors
-    /// When there is none, or another status than 200.
-    pub(super) async fn ask(self, http_client: SharedHttpClient) -> Result<Secret, Failure> {
-        let whom = self.whom;
-        let answer = self.ask_with(Patience::default(), http_client).await;
-        answer.map_err(|why| why.failure(whom))
+    /// When there is no answer, or its status is not 200.
+    pub(super) async fn ask(self, http: AwsHttp) -> Result<Secret, Failure> {
+        let answer = self.ask_with(Patience::default(), http).await;
+        answer.map_err(|why| why.failure(self.whom, self.remedy))
     }
 
-    /// The same, with as much patience.
+    /// The text of the answer, within the limits of `patience`.
     ///
     /// # Errors
-    /// Why there is none.
+    /// When there is no answer, or its status is not 200.
     pub(super) async fn ask_with(
-        self,
+        &self,
         patience: Patience,
-        http_client: SharedHttpClient,
-    ) -> Result<Secret, NoAnswer> {
-        let retries = RetryConfig::standard()
-            .with_max_attempts(patience.max_attempts)
-            .with_initial_backoff(Duration::from_millis(500));
-        // What the connector is given is the sum.
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(patience.timeout)
-            .read_timeout(Duration::ZERO);
-        let mut operation = Operation::builder()
-            .service_name("Credentials")
-            .operation_name("Load")
-            .http_client(http_client)
-            .endpoint_url(&self.url.origin().ascii_serialization())
-            .no_auth()
-            .timeout_config(timeouts.build())
-            .sleep_impl(TokioSleep::new())
-            .standard_retry(&retries)
-            .retry_classifier(HttpStatusCodeClassifier::default());
-        if patience.with_silence {
-            operation =
-                operation.retry_classifier(TransientErrorClassifier::<OperationError>::new());
-        }
-        let operation = operation
-            .serializer(move |()| self.request())
-            .deserializer(|answer| {
-                let status = answer.status().as_u16();
-                let text = answer.body().bytes().map(<[u8]>::to_vec);
-                match (status, text.map(String::from_utf8)) {
-                    (200, Some(Ok(text))) => Ok(Secret::from(text)),
-                    _ => Err(OrchestratorError::operation(Refused(status))),
+        http: AwsHttp,
+    ) -> Result<Secret, NotGiven> {
+        let http = http.within(patience.timeout);
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..patience.max_attempts {
+            match self.attempt(&http).await {
+                Err(why) if why.is_transient(patience.with_silence) => {
+                    sleep(pause.mul_f64(fastrand::f64())).await;
+                    pause = pause.saturating_mul(2);
                 }
-            })
-            .build();
-        operation.invoke(()).await.map_err(|error| match error {
-            SdkError::ServiceError(refused) => NoAnswer::Refused(refused.err().0),
-            SdkError::TimeoutError(_) => NoAnswer::TimedOut,
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => NoAnswer::TimedOut,
-            _ => NoAnswer::NotReached,
-        })
+                answer => return answer,
+            }
+        }
+        self.attempt(&http).await
     }
 
-    fn request(&self) -> Result<HttpRequest, Box<dyn std::error::Error + Send + Sync>> {
-        let Self { url, method, .. } = self;
-        let query = url.query().map(|query| format!("?{query}"));
-        let target = format!("{}{}", url.path(), query.unwrap_or_default());
-        let mut request = http::Request::builder().uri(target);
-        for (name, value) in &self.headers {
-            request = request.header(*name, value.expose());
+    async fn attempt(&self, http: &AwsHttp) -> Result<Secret, NotGiven> {
+        let request = self.request().map_err(|_| NotGiven::NotSent)?;
+        let (head, body) = request.into_parts();
+        let answer = http.send(head, body).await.map_err(NotGiven::NoAnswer)?;
+        let status = answer.status();
+        match (status, std::str::from_utf8(answer.body())) {
+            (StatusCode::OK, Ok(text)) => Ok(Secret::from(text)),
+            _ => Err(NotGiven::Refused(status)),
         }
-        let request = match method {
-            Method::Get => request.body(SdkBody::empty())?,
-            Method::Put => request.method("PUT").body(SdkBody::empty())?,
-            Method::Post(form) => {
-                let mut encoded = Url::clone(url);
-                let pairs = form.iter().map(|(name, value)| (name, value.expose()));
-                encoded.query_pairs_mut().clear().extend_pairs(pairs);
-                request
-                    .method("POST")
-                    .header("content-type", "application/x-www-form-urlencoded")
-                    .body(SdkBody::from(encoded.query().unwrap_or_default()))?
-            }
-        };
-        Ok(request.try_into()?)
+    }
+
+    fn request(&self) -> Result<Request<Bytes>, http::Error> {
+        let mut request = Request::builder().uri(self.url.as_str());
+        for (name, value) in &self.headers {
+            let mut value = HeaderValue::try_from(value.expose())?;
+            value.set_sensitive(true);
+            request = request.header(*name, value);
+        }
+        match &self.method {
+            Method::Get => request.body(Bytes::new()),
+            Method::Put => request.method("PUT").body(Bytes::new()),
+            Method::Post(form) => post(request, form),
+        }
     }
 }
 
-/// The credentials that an answer of AWS's own endpoints holds.
+fn post(request: Builder, form: &[(&str, Secret)]) -> Result<Request<Bytes>, http::Error> {
+    let mut encoded = url::form_urlencoded::Serializer::new(String::new());
+    encoded.extend_pairs(form.iter().map(|(name, value)| (name, value.expose())));
+    request
+        .method("POST")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(encoded.finish().into())
+}
+
+/// Whether a server refuses a request for what it is, whoever sends it how often.
+pub(super) fn is_refusal(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+/// The credentials in the answer of a metadata or container endpoint.
 pub(super) fn credentials(answer: &Secret, provider: &'static str) -> Option<Credentials> {
     let answer = serde_json::from_str::<Value>(answer.expose()).ok()?;
     let text = |name: &str| answer.get(name)?.as_str();
@@ -176,24 +186,12 @@ pub(super) fn credentials(answer: &Secret, provider: &'static str) -> Option<Cre
     ))
 }
 
-/// The status of an answer that is none.
-#[derive(Debug)]
-struct Refused(u16);
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "status {}", self.0)
-    }
-}
-
-impl std::error::Error for Refused {}
-
-/// A text that a setting or file holds, as a URL.
+/// The URL in `text`, which comes from the setting or file `what`.
 ///
 /// # Errors
-/// That `what` is none.
+/// When it is not an `http` or `https` URL.
 pub(super) fn url(what: &str, text: &str) -> Result<Url, Failure> {
     let url = Url::parse(text).ok();
     url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| Failure::configuration(format!("{what} is no address")))
+        .ok_or_else(|| Failure::configuration(format!("{what} is not an http or https URL")))
 }

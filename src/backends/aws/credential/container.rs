@@ -2,20 +2,21 @@
 
 use std::net::IpAddr;
 
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, error::CredentialsError, future},
-};
+use aws_credential_types::Credentials;
 use url::Url;
 
-use super::ask::{self, Method, Question};
+use super::{
+    ask::{self, Method, Question},
+    source::Source,
+};
 use crate::{
     Environment, Failure, Secret,
-    backends::aws::{
-        http::{self, Wire},
-        proxy::Proxies,
-        tls::{self, Trust},
+    backends::{
+        aws::client::http::{self, Wire},
+        proxies::Proxies,
+        tls::Tls,
     },
+    files,
 };
 
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
@@ -23,9 +24,9 @@ const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
-/// Where ECS gives credentials.
+/// The endpoint of ECS.
 const ECS: &str = "http://169.254.170.2";
-/// Who may be asked over plain HTTP, besides this machine itself.
+/// The hosts that may be asked over plain HTTP, besides loopback addresses.
 const HOSTS: &[&str] = &[
     "169.254.170.2",
     "169.254.170.23",
@@ -33,7 +34,7 @@ const HOSTS: &[&str] = &[
     "localhost",
 ];
 
-/// Asks the container's own endpoint, each time, and never through a proxy.
+/// Asks the container's endpoint, each time, and never through a proxy.
 #[derive(Debug)]
 pub(super) struct Container {
     pub(super) environment: Environment,
@@ -41,7 +42,7 @@ pub(super) struct Container {
 }
 
 impl Container {
-    /// Whether this is a container that has credentials.
+    /// Whether the environment names a container's endpoint.
     pub(super) fn is_one(environment: &Environment) -> bool {
         let is_set = |name| environment.get(name).is_some();
         is_set(RELATIVE_URI) || is_set(FULL_URI)
@@ -59,8 +60,8 @@ impl Container {
             return Ok(url);
         }
         Err(Failure::configuration(format!(
-            "{FULL_URI} in the environment must be an https address, one of this machine's own, or \
-             at one of {}",
+            "{FULL_URI} in the environment must be an https URL, or an http URL of a loopback \
+             address or of one of {}",
             HOSTS.join(", ")
         )))
     }
@@ -71,20 +72,21 @@ impl Container {
             self.environment.get(TOKEN),
         ) {
             (Some(path), _) => {
-                let token = tokio::fs::read_to_string(path).await;
+                let token = files::read_text_in_background(path).await;
                 let unusable = |error| {
                     Failure::configuration(format!(
                         "the file {path}, which {TOKEN_FILE} names, cannot be read: {error}"
                     ))
                 };
-                Secret::from(token.map_err(unusable)?)
+                token.map_err(unusable)?
             }
             (None, Some(token)) => Secret::from(token),
             (None, None) => return Ok(None),
         };
         if token.expose().contains(['\r', '\n']) {
             return Err(Failure::configuration(format!(
-                "the token that {TOKEN} or {TOKEN_FILE} gives has a line break in it"
+                "the token in {TOKEN}, or in the file that {TOKEN_FILE} names, contains a line break: \
+                 remove it"
             )));
         }
         Ok(Some(token))
@@ -98,25 +100,22 @@ impl Container {
             url: self.url()?,
             headers: [accept].into_iter().chain(token).collect(),
             method: Method::Get,
+            remedy: "check AWS_CONTAINER_AUTHORIZATION_TOKEN or its file, and the role of the task or pod",
         };
         let wire = self.wire.through(Proxies::none());
-        let http_client = http::client(&wire, tls::config(&Trust::Mozilla, None).await?);
-        let answer = question.ask(http_client).await?;
+        let http = http::client(&wire, Tls::default().config().await?);
+        let answer = question.ask(http).await?;
         ask::credentials(&answer, "container").ok_or_else(|| {
             Failure::unavailable(
-                "the endpoint for the container's AWS credentials answered with what are none",
+                "the endpoint for the container's AWS credentials answered without credentials",
             )
         })
     }
 }
 
-impl ProvideCredentials for Container {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        let ask = async { self.ask().await.map_err(CredentialsError::provider_error) };
-        future::ProvideCredentials::new(ask)
+impl Source for Container {
+    async fn credentials(&self) -> Result<Option<Credentials>, Failure> {
+        self.ask().await.map(Some)
     }
 }
 
@@ -135,7 +134,7 @@ mod tests {
                 connect_timeout: Duration::ZERO,
                 read_timeout: Duration::ZERO,
                 proxies: Proxies::none(),
-                most_idle_connections: 0,
+                max_requests: 0,
                 without_tls: false,
             };
             let container = Container { environment, wire };

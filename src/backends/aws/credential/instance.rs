@@ -1,35 +1,41 @@
-//! The credentials of a machine of AWS's own: EC2's metadata service, in version 2, and in
-//! version 1 where there is no token to be had, as in a container that is one hop too far away.
+//! The credentials of an EC2 instance, from its metadata service: version 2, and version 1 where the
+//! service issues no token, as in a container that is one hop too far away.
 
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::{
-    Credentials,
-    provider::{self, ProvideCredentials, error::CredentialsError, future},
-};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use ::http::StatusCode;
+use aws_credential_types::Credentials;
 use serde_json::Value;
 use url::Url;
 
-use super::ask::{self, Method, NoAnswer, Patience, Question};
+use super::{
+    ask::{self, Method, NotGiven, Patience, Question},
+    source::Source,
+};
 use crate::{
     Failure, Secret,
-    backends::aws::{
-        http::{self, Wire},
-        proxy::Proxies,
-        shared_config::SharedConfig,
-        tls::{self, Trust},
+    backends::{
+        aws::{
+            client::http::{self, AwsHttp, Wire},
+            shared_config::SharedConfig,
+        },
+        proxies::{Proxies, Rules},
+        tls::Tls,
     },
 };
 
-const WHOM: &str = "this machine's metadata service, asked for AWS credentials,";
+const WHOM: &str = "this machine's metadata service (AWS credentials)";
+/// What to do where the service refuses, as it does before a container that is a hop too far away.
+const REMEDY: &str = "enable the instance's metadata service and, for containers, set its hop limit \
+                      to 2: aws ec2 modify-instance-metadata-options --http-endpoint enabled \
+                      --http-put-response-hop-limit 2 (AWS-20)";
 const TOKEN: &str = "latest/api/token";
 const ROLES: &str = "latest/meta-data/iam/security-credentials/";
-/// How long a token may be used, in seconds: as long as may be.
+/// The lifetime of a token, in seconds: the longest that the service allows.
 const TOKEN_LIFE: &str = "21600";
 
-/// What is as good as expired, and by how much its life is extended: the service gives what has
-/// expired when it cannot renew it, and AWS takes it then.
+/// Credentials that end within the window are used for the extension. The service returns expired
+/// credentials while it cannot renew them, and AWS accepts them then.
 const REFRESH_WINDOW: Duration = Duration::from_secs(10 * 60);
 const EXTENSION: Duration = Duration::from_secs(15 * 60);
 
@@ -43,10 +49,10 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// As the environment and the profile say; `None` where they forbid it.
+    /// The source that environment and profile describe; `None` where they disable it.
     ///
     /// # Errors
-    /// When a setting cannot be used.
+    /// When a setting is invalid.
     pub(super) fn new(shared: &SharedConfig<'_>) -> Result<Option<Self>, Failure> {
         let is_disabled = shared.variable("AWS_EC2_METADATA_DISABLED");
         if is_disabled.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
@@ -63,7 +69,7 @@ impl Instance {
             "metadata_service_num_attempts",
         )?;
         let options = shared.options;
-        let proxies = Proxies::Environment(options.environment.clone());
+        let proxies = Proxies::new(Rules::Botocore, None, &options.environment);
         Ok(Some(Self {
             base: base(shared)?,
             is_version_1_disabled: shared.switch(
@@ -74,75 +80,34 @@ impl Instance {
             patience: Patience {
                 timeout: Duration::from_secs(timeout.unwrap_or(1).into()),
                 max_attempts: attempts.unwrap_or(3).max(1),
-                // Most machines have no such service.
+                // Most machines have no metadata service.
                 with_silence: attempts.is_some(),
             },
             wire: options.wire.through(proxies),
         }))
     }
 
-    async fn fetch(&self) -> provider::Result {
-        let tls = tls::config(&Trust::Mozilla, None).await;
-        let http_client = http::client(&self.wire, tls.map_err(CredentialsError::provider_error)?);
-        let token = self.token(&http_client).await?;
-        let role = match self.get(ROLES, token.as_ref(), &http_client).await {
-            Ok(role) if !role.is_empty() => role,
-            // There is no role, or no such service.
-            Ok(_) | Err(NoAnswer::Refused(404)) => {
-                return Err(CredentialsError::not_loaded_no_source());
-            }
-            Err(NoAnswer::TimedOut | NoAnswer::NotReached) if token.is_none() => {
-                return Err(CredentialsError::not_loaded_no_source());
-            }
-            Err(why) => return Err(failed(&why)),
-        };
-        let path = format!("{ROLES}{}", role.expose());
-        let answer = self.get(&path, token.as_ref(), &http_client).await;
-        let answer = answer.map_err(|why| failed(&why))?;
-        let credentials = ask::credentials(&answer, "instance")
-            .ok_or_else(|| CredentialsError::provider_error(not_given(&answer)))?;
-        Ok(extended(credentials))
-    }
-
-    /// Version 2's token, `None` where version 1 is to be asked.
-    async fn token(
-        &self,
-        http_client: &SharedHttpClient,
-    ) -> Result<Option<Secret>, CredentialsError> {
+    /// The token of version 2.
+    async fn token(&self, http: &AwsHttp) -> Result<Secret, NotGiven> {
         let life = ("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_LIFE.into());
-        // Who says nothing to this may still give what version 1 has.
+        // A service that does not answer this may still answer version 1.
         let patience = Patience {
             with_silence: false,
             ..self.patience
         };
-        let token = async {
-            let question = self.question(TOKEN, Method::Put, vec![life])?;
-            question.ask_with(patience, http_client.clone()).await
-        };
-        match token.await {
-            Ok(token) => Ok(Some(token)),
-            Err(NoAnswer::NotReached) => Err(CredentialsError::not_loaded_no_source()),
-            Err(why @ NoAnswer::Refused(400)) => Err(failed(&why)),
-            Err(_) if self.is_version_1_disabled => {
-                Err(CredentialsError::provider_error(Failure::unavailable(
-                    "this machine's metadata service gives no token, and its version 1, which \
-                     wants none, is disabled by AWS_EC2_METADATA_V1_DISABLED in the environment \
-                     or ec2_metadata_v1_disabled in the AWS profile",
-                )))
-            }
-            Err(_) => Ok(None),
-        }
+        let question = self.question(TOKEN, Method::Put, vec![life])?;
+        question.ask_with(patience, http.clone()).await
     }
 
     async fn get(
         &self,
         path: &str,
         token: Option<&Secret>,
-        http_client: &SharedHttpClient,
-    ) -> Result<Secret, NoAnswer> {
+        http: &AwsHttp,
+    ) -> Result<Secret, NotGiven> {
         let token = token.map(|token| ("x-aws-ec2-metadata-token", token.clone()));
         let question = self.question(path, Method::Get, token.into_iter().collect())?;
-        question.ask_with(self.patience, http_client.clone()).await
+        question.ask_with(self.patience, http.clone()).await
     }
 
     fn question(
@@ -150,17 +115,18 @@ impl Instance {
         path: &str,
         method: Method,
         headers: Vec<(&'static str, Secret)>,
-    ) -> Result<Question, NoAnswer> {
+    ) -> Result<Question, NotGiven> {
         Ok(Question {
             whom: WHOM,
-            url: self.base.join(path).map_err(|_| NoAnswer::NotReached)?,
+            url: self.base.join(path).map_err(|_| NotGiven::NotSent)?,
             headers,
             method,
+            remedy: REMEDY,
         })
     }
 }
 
-/// The service's address.
+/// The URL of the service.
 fn base(shared: &SharedConfig<'_>) -> Result<Url, Failure> {
     let endpoint = shared.setting(
         "AWS_EC2_METADATA_SERVICE_ENDPOINT",
@@ -204,20 +170,16 @@ fn number(shared: &SharedConfig<'_>, variable: &str, key: &str) -> Result<Option
     })
 }
 
-fn failed(why: &NoAnswer) -> CredentialsError {
-    CredentialsError::provider_error(why.failure(WHOM))
-}
-
-/// Why an answer holds no credentials.
+/// Why an answer contains no credentials.
 fn not_given(answer: &Secret) -> Failure {
     let answer = serde_json::from_str::<Value>(answer.expose()).unwrap_or_default();
     if answer.get("Code").and_then(Value::as_str) == Some("AssumeRoleUnauthorizedAccess") {
         return Failure::configuration(
-            "this machine's role does not trust EC2, so that its metadata service gives no AWS \
-             credentials: see to the role's trust policy",
+            "this machine's role does not trust EC2, so its metadata service returns no AWS \
+             credentials: correct the role's trust policy",
         );
     }
-    Failure::unavailable(format!("{WHOM} answered with what are none"))
+    Failure::unavailable(format!("{WHOM} answered without credentials (AWS-20)"))
 }
 
 fn extended(mut credentials: Credentials) -> Credentials {
@@ -229,11 +191,42 @@ fn extended(mut credentials: Credentials) -> Credentials {
     credentials
 }
 
-impl ProvideCredentials for Instance {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(self.fetch())
+impl Source for Instance {
+    /// `None` where the machine has no metadata service, or no role.
+    async fn credentials(&self) -> Result<Option<Credentials>, Failure> {
+        let tls = Tls::default().config().await?;
+        let http = http::client(&self.wire, tls);
+        let token = match self.token(&http).await {
+            Ok(token) => Some(token),
+            Err(NotGiven::NoAnswer(why)) if !why.is_timeout() => return Ok(None),
+            Err(why @ (NotGiven::Refused(StatusCode::BAD_REQUEST) | NotGiven::NotSent)) => {
+                return Err(why.failure(WHOM, REMEDY));
+            }
+            Err(why @ NotGiven::Refused(status))
+                if self.is_version_1_disabled && ask::is_refusal(status) =>
+            {
+                return Err(why.failure(WHOM, REMEDY));
+            }
+            Err(_) if self.is_version_1_disabled => {
+                return Err(Failure::unavailable(
+                    "this machine's metadata service issues no token, and its version 1, which \
+                     needs none, is disabled by AWS_EC2_METADATA_V1_DISABLED in the environment \
+                     or ec2_metadata_v1_disabled in the AWS profile",
+                ));
+            }
+            Err(_) => None,
+        };
+        let role = match self.get(ROLES, token.as_ref(), &http).await {
+            Ok(role) if !role.is_empty() => role,
+            Ok(_) | Err(NotGiven::Refused(StatusCode::NOT_FOUND)) => return Ok(None),
+            Err(NotGiven::NoAnswer(_)) if token.is_none() => return Ok(None),
+            Err(why) => return Err(why.failure(WHOM, REMEDY)),
+        };
+        let path = format!("{ROLES}{}", role.expose());
+        let answer = self.get(&path, token.as_ref(), &http).await;
+        let answer = answer.map_err(|why| why.failure(WHOM, REMEDY))?;
+        let credentials = ask::credentials(&answer, "instance");
+        let credentials = credentials.ok_or_else(|| not_given(&answer))?;
+        Ok(Some(extended(credentials)))
     }
 }

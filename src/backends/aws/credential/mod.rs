@@ -1,51 +1,105 @@
-//! Who we are: keys that are given, boto3's default chain, and a role that STS lends.
+//! Credentials: keys in the settings, boto3's default chain, and a role that STS issues them for.
 
 mod ask;
+pub(super) mod assume_role;
 mod container;
 mod google;
 mod instance;
+mod kept;
 mod process;
 mod profile;
 mod role;
+mod source;
 mod sso;
 
-use std::{
-    fmt,
-    sync::{Mutex, PoisonError},
-    time::{Duration, SystemTime},
-};
+use std::time::SystemTime;
 
 use aws_config::{SdkConfig, meta::credentials::CredentialsProviderChain};
-use aws_credential_types::{
-    Credentials,
-    provider::{
-        self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
-    },
-};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_types::date_time::{DateTime, Format};
-use tokio::time::Instant;
 
+pub(super) use self::kept::RENEWAL_MARGIN;
 use self::{
+    assume_role::AssumeRole,
     container::Container,
     instance::Instance,
+    kept::kept,
     profile::Profiles,
     role::{Caller, LentRole, Sts},
+    source::Source,
 };
-use super::{
-    facts::Facts,
-    options::StaticKeys,
-    shared_config::SharedConfig,
-    trouble::{self, Explain},
-};
+use super::{answer::Explain, client::facts::Facts, shared_config::SharedConfig};
 use crate::{Environment, Failure, Secret};
 
-/// How long a failure stands before another try.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The credentials for requests to AWS. `Debug` shows no secret.
+#[derive(Debug, Clone, Default)]
+pub struct AwsCredential {
+    /// `None`: boto3's default chain.
+    pub(super) keys: Option<StaticKeys>,
+    pub(super) role: Option<AssumeRole>,
+}
 
-/// What gives credentials to the client of the service; `sdk` is for the calls that this takes.
+impl AwsCredential {
+    /// boto3's default chain, in its order, from the builder's environment: keys in variables, the
+    /// profile (with roles, web identity, SSO and `credential_process`), the container endpoints of
+    /// ECS and EKS, the metadata service of EC2.
+    #[must_use]
+    pub fn default_chain() -> Self {
+        Self::default()
+    }
+
+    /// An access key and, if it is temporary, its session token: Airflow's `aws_access_key_id`,
+    /// `aws_secret_access_key` and `aws_session_token`.
+    #[must_use]
+    pub fn access_key(
+        access_key_id: impl Into<String>,
+        secret_access_key: impl Into<Secret>,
+        session_token: Option<Secret>,
+    ) -> Self {
+        Self {
+            keys: Some(StaticKeys {
+                access_key_id: access_key_id.into(),
+                secret_access_key: secret_access_key.into(),
+                session_token,
+            }),
+            role: None,
+        }
+    }
+
+    /// The credentials that STS issues for `role`: Airflow's `role_arn`. STS is called with these
+    /// credentials or, if the role has one, with a web identity token.
+    #[must_use]
+    pub fn assume_role(mut self, role: AssumeRole) -> Self {
+        self.role = Some(role);
+        self
+    }
+}
+
+/// An access key id, its secret, and a session token.
+#[derive(Debug, Clone)]
+pub(super) struct StaticKeys {
+    pub(super) access_key_id: String,
+    pub(super) secret_access_key: Secret,
+    pub(super) session_token: Option<Secret>,
+}
+
+impl StaticKeys {
+    pub(super) fn credentials(&self, provider: &'static str) -> Credentials {
+        let token = self.session_token.as_ref();
+        Credentials::new(
+            &self.access_key_id,
+            self.secret_access_key.expose(),
+            token.map(|token| token.expose().to_owned()),
+            None,
+            provider,
+        )
+    }
+}
+
+/// The source of credentials for the service's client; `sdk` is for the calls that it makes.
 ///
 /// # Errors
-/// When a setting cannot be used.
+/// When a setting is invalid.
 pub(super) fn provider(
     shared: &SharedConfig<'_>,
     facts: &Facts,
@@ -59,18 +113,15 @@ pub(super) fn provider(
         timeout: options.timeout,
     };
     let base = || -> Result<SharedCredentialsProvider, Failure> {
-        Ok(match &options.keys {
+        Ok(match &options.credential.keys {
             Some(keys) => SharedCredentialsProvider::new(keys.credentials("kwargs")),
             None => SharedCredentialsProvider::new(chain(shared, sdk, region)?),
         })
     };
-    let Some(role) = &options.role else {
-        return Ok(SharedCredentialsProvider::new(Patient::new(
-            base()?,
-            explain,
-        )));
+    let Some(role) = &options.credential.role else {
+        return Ok(kept(base()?, explain));
     };
-    let (caller, default_session_name) = match role.value.web_identity {
+    let (caller, default_session_name) = match role.web_identity {
         Some(_) => (Caller::WebIdentity, None),
         None => (
             Caller::Credentials(base()?),
@@ -84,15 +135,15 @@ pub(super) fn provider(
     let sts_endpoint = options.sts_endpoint_url.as_ref();
     let lent = LentRole {
         sts: Sts::new(shared, sdk, sts_region, sts_endpoint, caller)?,
-        role: role.value.clone(),
+        role: role.clone(),
         default_session_name,
         environment: options.environment.clone(),
         wire: options.wire.clone(),
     };
-    Ok(SharedCredentialsProvider::new(Patient::new(lent, explain)))
+    Ok(kept(source::shared(lent), explain))
 }
 
-/// boto3's default chain: the environment's keys, the profile, the container's, the machine's.
+/// boto3's default chain: the environment's keys, the profile, the container, the machine.
 fn chain(
     shared: &SharedConfig<'_>,
     sdk: &SdkConfig,
@@ -105,11 +156,11 @@ fn chain(
         region,
     };
     let profile = profiles.selected();
-    // With a profile that code or settings name, boto3 does not read the environment's keys.
+    // If code or settings name a profile, boto3 does not read the environment's keys.
     let mut chain = if options.profile_name.is_some() {
         CredentialsProviderChain::first_try("Profile", profile)
     } else {
-        let keys = EnvironmentKeys(options.environment.clone());
+        let keys = source::shared(EnvironmentKeys(options.environment.clone()));
         CredentialsProviderChain::first_try("Environment", keys).or_else("Profile", profile)
     };
     if Container::is_one(&options.environment) {
@@ -117,15 +168,15 @@ fn chain(
             environment: options.environment.clone(),
             wire: options.wire.clone(),
         };
-        chain = chain.or_else("EcsContainer", container);
+        chain = chain.or_else("EcsContainer", source::shared(container));
     }
     Ok(match Instance::new(shared)? {
-        Some(instance) => chain.or_else("Ec2InstanceMetadata", instance),
+        Some(instance) => chain.or_else("Ec2InstanceMetadata", source::shared(instance)),
         None => chain,
     })
 }
 
-/// A moment, as those who give credentials write it.
+/// A time, in the form that sources of credentials use.
 fn moment(text: &str) -> Option<SystemTime> {
     let moment = DateTime::from_str(text, Format::DateTimeWithOffset).ok()?;
     SystemTime::try_from(moment).ok()
@@ -135,16 +186,16 @@ fn moment(text: &str) -> Option<SystemTime> {
 #[derive(Debug)]
 struct EnvironmentKeys(Environment);
 
-impl EnvironmentKeys {
-    fn credentials(&self) -> provider::Result {
+impl Source for EnvironmentKeys {
+    async fn credentials(&self) -> Result<Option<Credentials>, Failure> {
         let get = |name: &str| self.0.non_empty(name);
         let Some(access_key_id) = get("AWS_ACCESS_KEY_ID") else {
-            return Err(CredentialsError::not_loaded_no_source());
+            return Ok(None);
         };
         let Some(secret) = get("AWS_SECRET_ACCESS_KEY") else {
-            return Err(CredentialsError::provider_error(Failure::configuration(
-                "AWS_ACCESS_KEY_ID is set in the environment, but not AWS_SECRET_ACCESS_KEY",
-            )));
+            return Err(Failure::configuration(
+                "AWS_ACCESS_KEY_ID is set in the environment, but AWS_SECRET_ACCESS_KEY is not",
+            ));
         };
         let token = get("AWS_SECURITY_TOKEN").or_else(|| get("AWS_SESSION_TOKEN"));
         let keys = StaticKeys {
@@ -152,87 +203,6 @@ impl EnvironmentKeys {
             secret_access_key: secret.into(),
             session_token: token.map(Secret::from),
         };
-        Ok(keys.credentials("environment"))
-    }
-}
-
-impl ProvideCredentials for EnvironmentKeys {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::ready(self.credentials())
-    }
-}
-
-/// Gives what was given last as long as it is good, where there is nothing new; and a failure again
-/// for a while, instead of trying anew for each of many callers.
-struct Patient<P> {
-    provider: P,
-    explain: Explain,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    given: Option<Credentials>,
-    failed: Option<(Instant, Failure)>,
-}
-
-impl State {
-    fn instead_of(&self, failure: Failure) -> provider::Result {
-        let now = SystemTime::now();
-        let is_good = |given: &&Credentials| given.expiry().is_none_or(|end| now < end);
-        let given = self.given.as_ref().filter(is_good).cloned();
-        given.ok_or_else(|| CredentialsError::provider_error(failure))
-    }
-}
-
-impl<P: ProvideCredentials> Patient<P> {
-    fn new(provider: P, explain: Explain) -> Self {
-        Self {
-            provider,
-            explain,
-            state: Mutex::default(),
-        }
-    }
-
-    async fn load(&self) -> provider::Result {
-        let state = || self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        {
-            let state = state();
-            if let Some((since, failure)) = &state.failed
-                && since.elapsed() < PAUSE
-            {
-                return state.instead_of(failure.clone());
-            }
-        }
-        match self.provider.provide_credentials().await {
-            Ok(credentials) => {
-                state().given = Some(credentials.clone());
-                Ok(credentials)
-            }
-            Err(error) => {
-                let failure = self.explain.failure(&trouble::of_credentials(&error));
-                let mut state = state();
-                state.failed = Some((Instant::now(), failure.clone()));
-                state.instead_of(failure)
-            }
-        }
-    }
-}
-
-impl<P: ProvideCredentials> ProvideCredentials for Patient<P> {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(self.load())
-    }
-}
-
-impl<P: fmt::Debug> fmt::Debug for Patient<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Patient({:?})", self.provider)
+        Ok(Some(keys.credentials("environment")))
     }
 }

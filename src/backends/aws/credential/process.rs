@@ -1,25 +1,27 @@
-//! What a program prints: a profile's `credential_process`. The SDK has a shell run it, and leaves
-//! it running when nobody waits for it any more.
+//! Credentials that a program prints: a profile's `credential_process`. The SDK would run it in a
+//! shell, and leave it running after the lookup has ended.
 
-use std::{fmt, process::Stdio, time::SystemTime};
-
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, error::CredentialsError, future},
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
 };
+
+use aws_credential_types::Credentials;
 use secrecy::zeroize::Zeroizing;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::moment;
-use crate::Failure;
+use super::{moment, source::Source};
+use crate::{Environment, Failure, backends::program};
 
-/// Runs a program, each time. What it says when it fails may hold secrets, and so may its
-/// arguments.
+/// Runs a program, each time. Its arguments and its output may contain secrets, and are not shown.
 pub(super) struct Process {
     pub(super) profile: String,
     /// The program and its arguments.
     pub(super) words: Vec<String>,
+    /// That of the program.
+    pub(super) environment: Environment,
+    pub(super) timeout: Duration,
 }
 
 impl Process {
@@ -27,7 +29,7 @@ impl Process {
         self.run().await.ok_or_else(|| {
             Failure::unavailable(format!(
                 "the credential_process of the AWS profile {:?} failed, or printed no credentials: \
-                 run it by hand to see why",
+                 run it in a terminal to see why",
                 self.profile
             ))
         })
@@ -36,19 +38,19 @@ impl Process {
     async fn run(&self) -> Option<Credentials> {
         let (program, arguments) = self.words.split_first()?;
         let mut command = Command::new(program);
-        // It ends with the lookup that waits for it.
         command
             .args(arguments)
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
-        let output = command.output().await.ok()?;
+            .env_clear()
+            .envs(self.environment.iter());
+        // It is stopped when the lookup that waits for it ends.
+        let output = program::output(command, self.timeout).await.ok()?;
         let printed = Zeroizing::new(output.stdout);
         output.status.success().then_some(())?;
         credentials(&serde_json::from_slice(&printed).ok()?)
     }
 }
 
-/// The credentials in what was printed, unless they have expired.
+/// The credentials in the output, unless they have expired.
 fn credentials(printed: &Value) -> Option<Credentials> {
     let text = |name: &str| printed.get(name).and_then(Value::as_str);
     let expiration = match printed.get("Expiration") {
@@ -66,13 +68,9 @@ fn credentials(printed: &Value) -> Option<Credentials> {
     ))
 }
 
-impl ProvideCredentials for Process {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        let ask = async { self.ask().await.map_err(CredentialsError::provider_error) };
-        future::ProvideCredentials::new(ask)
+impl Source for Process {
+    async fn credentials(&self) -> Result<Option<Credentials>, Failure> {
+        self.ask().await.map(Some)
     }
 }
 

@@ -1,13 +1,10 @@
-//! What a profile of AWS's two files gives, in botocore's order: a role, a web identity, a login in
-//! a browser, keys, or what a program prints.
+//! The credentials of a profile, in botocore's order: a role, a web identity, SSO, keys, or a program
+//! that prints them.
 
 use std::{path::PathBuf, time::Duration};
 
-use aws_config::{SdkConfig, profile::Profile};
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
-};
+use aws_config::SdkConfig;
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 
 use super::{
     EnvironmentKeys, StaticKeys,
@@ -15,33 +12,36 @@ use super::{
     instance::Instance,
     process::Process,
     role::{Caller, LentRole, Sts},
+    source::{Source, shared},
     sso::SingleSignOn,
 };
 use crate::{
     Failure,
     backends::aws::{
-        assume_role::{AssumeRole, WebIdentityToken},
-        profile_files::command_words,
+        credential::assume_role::{AssumeRole, WebIdentityToken},
+        profile_files::Section,
         shared_config::SharedConfig,
     },
+    config::HOME,
+    python::shlex,
 };
 
-/// What is needed to make something of profiles.
+/// Makes sources of credentials from profiles.
 pub(super) struct Profiles<'a> {
     pub(super) shared: &'a SharedConfig<'a>,
-    /// For the calls that this takes.
+    /// For the calls that a source makes.
     pub(super) sdk: &'a SdkConfig,
     pub(super) region: &'a str,
 }
 
-/// What gives credentials, or `None` where a profile has none.
-type Source = Result<Option<SharedCredentialsProvider>, Failure>;
+/// A source of credentials, or `None` where the profile has none.
+type Provider = Result<Option<SharedCredentialsProvider>, Failure>;
 
 impl<'a> Profiles<'a> {
-    /// What the selected profile gives. What is wrong with it is said when it is asked.
+    /// The source of the selected profile. What is wrong with the profile is an error of that source.
     pub(super) fn selected(&self) -> SharedCredentialsProvider {
         let name = self.shared.profile_name();
-        // boto3 mixes the environment's with it, unless settings name a profile.
+        // boto3 combines it with variables, unless settings name a profile.
         let with_variables = self.shared.options.profile_name.is_none();
         let source = if self.lends(name) {
             self.role(name, &mut vec![name.to_owned()]).map(Some)
@@ -50,25 +50,25 @@ impl<'a> Profiles<'a> {
         };
         match source {
             Ok(Some(source)) => source,
-            Ok(None) => SharedCredentialsProvider::new(Nothing(None)),
-            Err(failure) => SharedCredentialsProvider::new(Nothing(Some(failure))),
+            Ok(None) => shared(Nothing(None)),
+            Err(failure) => shared(Nothing(Some(failure))),
         }
     }
 
-    fn profile(&self, name: &str) -> Option<&'a Profile> {
-        self.shared.profile(name)
+    fn profile(&self, name: &str) -> Option<&'a Section> {
+        self.shared.files.profile(name)
     }
 
     fn get(&self, profile: &str, key: &str) -> Option<&'a str> {
         self.profile(profile)?.get(key)
     }
 
-    /// Whether a profile is a role that another's credentials are needed for.
+    /// Whether a profile is a role that is assumed with other credentials.
     fn lends(&self, name: &str) -> bool {
         self.get(name, "role_arn").is_some() && self.get(name, "web_identity_token_file").is_none()
     }
 
-    /// The role of a profile; `visited` are those that lead there, and itself.
+    /// The role of a profile; `visited` are the profiles that lead there, including itself.
     fn role(
         &self,
         name: &str,
@@ -81,14 +81,17 @@ impl<'a> Profiles<'a> {
             )))
         };
         if get("mfa_serial").is_some() {
-            return wrong("asks for the code of an MFA device (mfa_serial), which nobody can type");
+            return wrong(
+                "needs the code of an MFA device (mfa_serial), which a library cannot ask for: use \
+                 another profile (AWS-19)",
+            );
         }
         let caller = match (get("source_profile"), get("credential_source")) {
-            (Some(_), Some(_)) => return wrong("has both source_profile and credential_source"),
+            (Some(_), Some(_)) => {
+                return wrong("has both source_profile and credential_source: remove one");
+            }
             (None, None) => {
-                return wrong(
-                    "has a role_arn, but no source_profile and no credential_source for it",
-                );
+                return wrong("has a role_arn, but neither source_profile nor credential_source");
             }
             (Some(source), None) => self.source(name, source, visited)?,
             (None, Some(named)) => self.named(name, named)?,
@@ -103,7 +106,7 @@ impl<'a> Profiles<'a> {
 
     fn lent(&self, caller: Caller, role: AssumeRole) -> Result<SharedCredentialsProvider, Failure> {
         let options = self.shared.options;
-        Ok(SharedCredentialsProvider::new(LentRole {
+        Ok(shared(LentRole {
             sts: Sts::new(self.shared, self.sdk, self.region, None, caller)?,
             role,
             default_session_name: None,
@@ -112,7 +115,7 @@ impl<'a> Profiles<'a> {
         }))
     }
 
-    /// What the profile that `source_profile` names gives.
+    /// The source of the profile that `source_profile` names.
     fn source(
         &self,
         name: &str,
@@ -141,36 +144,37 @@ impl<'a> Profiles<'a> {
             .ok_or_else(|| wrong("has no credentials"))
     }
 
-    /// What `credential_source` names.
+    /// The source that `credential_source` names.
     fn named(&self, name: &str, source: &str) -> Result<SharedCredentialsProvider, Failure> {
         let options = self.shared.options;
         let environment = options.environment.clone();
         Ok(match source.to_lowercase().as_str() {
-            "environment" => SharedCredentialsProvider::new(EnvironmentKeys(environment)),
-            "ecscontainer" => SharedCredentialsProvider::new(Container {
+            "environment" => shared(EnvironmentKeys(environment)),
+            "ecscontainer" => shared(Container {
                 environment,
                 wire: options.wire.clone(),
             }),
             "ec2instancemetadata" => {
                 let instance = Instance::new(self.shared)?;
-                SharedCredentialsProvider::new(instance.ok_or_else(|| {
+                shared(instance.ok_or_else(|| {
                     Failure::configuration(format!(
-                        "the AWS profile {name:?} is for a machine's own role, and \
-                         AWS_EC2_METADATA_DISABLED in the environment forbids to ask for it"
+                        "the AWS profile {name:?} uses the role of the machine \
+                         (Ec2InstanceMetadata), which AWS_EC2_METADATA_DISABLED in the environment \
+                         disables"
                     ))
                 })?)
             }
             _ => {
                 return Err(Failure::configuration(format!(
-                    "the credential_source of the AWS profile {name:?} is none of Environment, \
-                     EcsContainer and Ec2InstanceMetadata"
+                    "the credential_source of the AWS profile {name:?} must be Environment, \
+                     EcsContainer or Ec2InstanceMetadata"
                 )));
             }
         })
     }
 
-    /// What a profile gives by itself.
-    fn own(&self, name: &str, with_variables: bool) -> Source {
+    /// The profile's own credentials.
+    fn own(&self, name: &str, with_variables: bool) -> Provider {
         let get = |key| self.get(name, key);
         if let Some(lent) = self.web_identity(name, with_variables)? {
             return Ok(Some(lent));
@@ -178,30 +182,33 @@ impl<'a> Profiles<'a> {
         if get("sso_role_name").is_some() || get("sso_account_id").is_some() {
             return self.single_sign_on(name).map(Some);
         }
-        let [first, last] = self.shared.in_each_file(name);
-        if let Some(keys) = keys(first)? {
+        let [credentials, config] = self.shared.files.in_each_file(name);
+        if let Some(keys) = keys(name, credentials)? {
             return Ok(Some(SharedCredentialsProvider::new(keys)));
         }
         if get("login_session").is_some() {
             return Err(Failure::configuration(format!(
-                "the login_session of the AWS profile {name:?} is not offered: use SSO, or keys"
+                "the login_session of the AWS profile {name:?} is not supported: use SSO or keys \
+                 (AWS-19)"
             )));
         }
         if let Some(command) = get("credential_process") {
-            let words = command_words(command).map_err(|why| {
+            let words = shlex::split(command).map_err(|why| {
                 let whose = format!("the credential_process of the AWS profile {name:?}");
-                Failure::configuration(format!("{whose} cannot be run: {why}"))
+                Failure::configuration(format!("{whose} is invalid: it {why}"))
             })?;
-            return Ok(Some(SharedCredentialsProvider::new(Process {
+            return Ok(Some(shared(Process {
                 profile: name.to_owned(),
                 words,
+                environment: self.shared.options.environment.clone(),
+                timeout: self.shared.options.timeout,
             })));
         }
-        Ok(keys(last)?.map(SharedCredentialsProvider::new))
+        Ok(keys(name, config)?.map(SharedCredentialsProvider::new))
     }
 
-    /// A role for a token in a file, of the profile's or of the environment's.
-    fn web_identity(&self, name: &str, with_variables: bool) -> Source {
+    /// A role for a web identity token file, from the environment or the profile.
+    fn web_identity(&self, name: &str, with_variables: bool) -> Provider {
         let get = |key: &str, variable: &str| {
             let variable = self.shared.options.environment.get(variable);
             let variable = variable.filter(|_| with_variables);
@@ -215,7 +222,7 @@ impl<'a> Profiles<'a> {
         let Some(arn) = arn else {
             return Err(Failure::configuration(
                 "AWS_WEB_IDENTITY_TOKEN_FILE is set in the environment, or \
-                 web_identity_token_file in the AWS profile, but not AWS_ROLE_ARN, or role_arn",
+                 web_identity_token_file in the AWS profile, but AWS_ROLE_ARN or role_arn is not",
             ));
         };
         let mut role = AssumeRole::new(arn).web_identity(WebIdentityToken::File(file.into()));
@@ -229,7 +236,7 @@ impl<'a> Profiles<'a> {
         let options = self.shared.options;
         let session = self.get(name, "sso_session");
         let section = session.map(|session| {
-            self.shared.sso_session(session).ok_or_else(|| {
+            self.shared.files.sso_session(session).ok_or_else(|| {
                 Failure::configuration(format!(
                     "the sso_session {session:?} of the AWS profile {name:?} does not exist"
                 ))
@@ -241,11 +248,11 @@ impl<'a> Profiles<'a> {
             let value = of_session.or_else(|| self.get(name, key));
             value.map(str::to_owned).ok_or_else(|| {
                 Failure::configuration(format!(
-                    "the AWS profile {name:?} is for SSO, but has no {key}"
+                    "the AWS profile {name:?} uses SSO, and {key} is not set in it"
                 ))
             })
         };
-        Ok(SharedCredentialsProvider::new(SingleSignOn {
+        Ok(shared(SingleSignOn {
             profile: name.to_owned(),
             sdk: self.sdk.clone(),
             endpoints: [
@@ -257,24 +264,24 @@ impl<'a> Profiles<'a> {
             session: session.map(str::to_owned),
             account_id: get("sso_account_id")?,
             role_name: get("sso_role_name")?,
-            home: options.environment.get("HOME").map(PathBuf::from),
+            home: options.environment.get(HOME).map(PathBuf::from),
             timeout: options.timeout,
         }))
     }
 }
 
-/// The key that a profile has in one file.
-fn keys(profile: Option<&Profile>) -> Result<Option<Credentials>, Failure> {
+/// The access key that profile `name` has in one file.
+fn keys(name: &str, profile: Option<&Section>) -> Result<Option<Credentials>, Failure> {
     let Some((profile, key)) = profile.and_then(|p| Some((p, p.get("aws_access_key_id")?))) else {
         return Ok(None);
     };
     let Some(secret) = profile.get("aws_secret_access_key") else {
         return Err(Failure::configuration(format!(
-            "the AWS profile {:?} has an aws_access_key_id, but no aws_secret_access_key beside it",
-            profile.name()
+            "the AWS profile {name:?} has an aws_access_key_id, but no aws_secret_access_key in the \
+             same file",
         )));
     };
-    // boto3's older name for it comes first there.
+    // boto3 reads the older name first.
     let token = profile.get("aws_security_token");
     let token = token.or_else(|| profile.get("aws_session_token"));
     let keys = StaticKeys {
@@ -285,18 +292,12 @@ fn keys(profile: Option<&Profile>) -> Result<Option<Credentials>, Failure> {
     Ok(Some(keys.credentials("profile")))
 }
 
-/// A profile without credentials, and what is wrong with it, if anything is.
+/// A profile without credentials, with the failure if it is invalid.
 #[derive(Debug)]
 struct Nothing(Option<Failure>);
 
-impl ProvideCredentials for Nothing {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::ready(Err(match &self.0 {
-            Some(failure) => CredentialsError::provider_error(failure.clone()),
-            None => CredentialsError::not_loaded_no_source(),
-        }))
+impl Source for Nothing {
+    async fn credentials(&self) -> Result<Option<Credentials>, Failure> {
+        self.0.clone().map_or(Ok(None), Err)
     }
 }

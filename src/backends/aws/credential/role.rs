@@ -1,12 +1,9 @@
-//! A role that STS lends: `AssumeRole` and `AssumeRoleWithWebIdentity`.
+//! The credentials that STS issues for a role: `AssumeRole` and `AssumeRoleWithWebIdentity`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
-};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sts::{
     Client,
     config::{BehaviorVersion, Builder},
@@ -15,27 +12,31 @@ use aws_sdk_sts::{
 };
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_types::region::Region;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::google;
+use super::{google, source::Source};
 use crate::{
     Environment, Failure, Secret,
-    backends::{
-        aws::{
-            assume_role::{AssumeRole, WebIdentityToken},
+    backends::aws::{
+        answer::{self, Explain},
+        client::{
             http::Wire,
             retries::retry_partition,
-            shared_config::SharedConfig,
-            trouble::{self, Explain},
+            session,
+            signing::{HiddenSecrets, SignedBelow},
         },
-        given::Given,
+        credential::assume_role::{AssumeRole, WebIdentityToken},
+        shared_config::SharedConfig,
     },
+    config::Setting,
+    files,
 };
 
-/// Who asks STS.
+/// How STS is called.
 #[derive(Debug)]
 pub(super) enum Caller {
     Credentials(SharedCredentialsProvider),
-    /// Nobody that AWS knows: a token says who it is.
+    /// Without credentials: a web identity token is part of the request.
     WebIdentity,
 }
 
@@ -46,7 +47,7 @@ pub(super) struct Sts {
     explain: Explain,
 }
 
-/// Where `legacy` STS is the one of all regions.
+/// The regions for which `legacy` means the global STS endpoint.
 const LEGACY_REGIONS: &[&str] = &[
     "ap-northeast-1",
     "ap-south-1",
@@ -66,16 +67,16 @@ const LEGACY_REGIONS: &[&str] = &[
 ];
 
 impl Sts {
-    /// The client for a region, at `endpoint`, else where environment and profile have it, else at
-    /// AWS's own.
+    /// The client for a region, at `endpoint`, else at the endpoint of environment or profile, else
+    /// at AWS's own.
     ///
     /// # Errors
-    /// When an address cannot be used.
+    /// When an endpoint is invalid.
     pub(super) fn new(
         shared: &SharedConfig<'_>,
         sdk: &SdkConfig,
         region: &str,
-        endpoint: Option<&Given<Secret>>,
+        endpoint: Option<&Setting<Secret>>,
         caller: Caller,
     ) -> Result<Self, Failure> {
         let endpoint = shared.endpoint(endpoint, "STS")?;
@@ -96,13 +97,15 @@ impl Sts {
             .region(Region::new(region.to_owned()))
             .retry_partition(retry_partition());
         if endpoint.is_some() {
-            // They choose among AWS's own endpoints.
+            // They apply to AWS's own endpoints alone.
             config.set_use_fips(None).set_use_dual_stack(None);
         }
+        let whom = session::whom("STS", endpoint.as_deref(), region);
         config.set_endpoint_url(endpoint);
         let action = match caller {
             Caller::Credentials(credentials) => {
                 config.set_credentials_provider(Some(credentials));
+                config = config.push_auth_scheme(SignedBelow);
                 "sts:AssumeRole"
             }
             Caller::WebIdentity => "sts:AssumeRoleWithWebIdentity",
@@ -110,7 +113,7 @@ impl Sts {
         Ok(Self {
             client: Client::from_conf(config.build()),
             explain: Explain {
-                whom: format!("STS in {region}"),
+                whom,
                 action,
                 timeout: shared.options.timeout,
             },
@@ -118,12 +121,12 @@ impl Sts {
     }
 }
 
-/// Asks STS for a role's credentials, each time.
+/// Gets a role's credentials from STS, each time.
 #[derive(Debug)]
 pub(super) struct LentRole {
     pub(super) sts: Sts,
     pub(super) role: AssumeRole,
-    /// Without one it is botocore's.
+    /// `None`: botocore's.
     pub(super) default_session_name: Option<String>,
     pub(super) environment: Environment,
     pub(super) wire: Wire,
@@ -136,9 +139,9 @@ impl LentRole {
             Some(token) => self.with_web_identity(token).await?,
         };
         let Some(credentials) = credentials else {
-            return Err(self.sts.explain.failure(&trouble::Trouble::NotUnderstood));
+            return Err(self.sts.explain.failure(&answer::CallError::NotUnderstood));
         };
-        let not_understood = |_| self.sts.explain.failure(&trouble::Trouble::NotUnderstood);
+        let not_understood = |_| self.sts.explain.failure(&answer::CallError::NotUnderstood);
         let expiry = SystemTime::try_from(credentials.expiration).map_err(not_understood)?;
         Ok(Credentials::new(
             credentials.access_key_id,
@@ -162,8 +165,11 @@ impl LentRole {
             .set_duration_seconds(seconds(role.duration))
             .set_external_id(role.external_id.clone())
             .set_serial_number(role.serial_number.clone())
-            .set_token_code(role.token_code.clone())
             .set_source_identity(role.source_identity.clone());
+        let mut hidden = HiddenSecrets::default();
+        if let Some(code) = &role.token_code {
+            call = call.token_code(hidden.hide("HiddenTokenCode", in_form(code)));
+        }
         for (key, value) in &role.tags {
             let tag = Tag::builder().key(key).value(value).build();
             call = call.tags(tag.map_err(|_| Failure::configuration("a session tag has no key"))?);
@@ -176,6 +182,7 @@ impl LentRole {
             let context = context.provider_arn(provider).context_assertion(assertion);
             call = call.provided_contexts(context.build());
         }
+        let call = call.customize().mutate_request(hidden.attach());
         let answer = call.send().await.map_err(|error| self.refused(&error))?;
         Ok(answer.credentials)
     }
@@ -187,7 +194,7 @@ impl LentRole {
         let role = &self.role;
         let token = match token {
             WebIdentityToken::File(path) => {
-                let token = tokio::fs::read_to_string(path).await;
+                let token = files::read_text_in_background(path).await;
                 token.map_err(|error| {
                     Failure::configuration(format!(
                         "the web identity token file {} cannot be read: {error}",
@@ -197,21 +204,22 @@ impl LentRole {
             }
             WebIdentityToken::Google { audience } => {
                 let audience = audience.as_deref();
-                let token = google::id_token(audience, &self.environment, &self.wire).await?;
-                token.expose().to_owned()
+                google::id_token(audience, &self.environment, &self.wire).await?
             }
         };
+        let mut hidden = HiddenSecrets::default();
         let call = self
             .sts
             .client
             .assume_role_with_web_identity()
             .role_arn(&role.arn)
             .role_session_name(self.session_name())
-            .web_identity_token(token)
+            .web_identity_token(hidden.hide("HiddenWebIdentityToken", in_form(token.expose())))
             .set_provider_id(role.provider_id.clone())
             .set_policy_arns(policies(role))
             .set_policy(role.policy.clone())
             .set_duration_seconds(seconds(role.duration));
+        let call = call.customize().mutate_request(hidden.attach());
         let answer = call.send().await.map_err(|error| self.refused(&error))?;
         Ok(answer.credentials)
     }
@@ -230,27 +238,27 @@ impl LentRole {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let Self { sts, role, .. } = self;
-        let trouble = trouble::trouble(error);
+        let trouble = answer::call_error(error);
         let about_token = role.web_identity.is_some();
         let message = match trouble.code() {
             Some("AccessDenied" | "AccessDeniedException") => format!(
-                "STS refused the role {}: the caller's policies must allow {}, and the role's \
-                 trust policy must trust the caller (with its external id, where it asks for one)",
+                "STS refused the role {}: allow {} in the caller's policies, and check that the \
+                 role's trust policy trusts the caller, and which external id it requires",
                 role.arn, sts.explain.action
             ),
             Some("InvalidIdentityToken" | "IDPRejectedClaim" | "ExpiredTokenException")
                 if about_token =>
             {
                 format!(
-                    "STS refused the web identity token for the role {}: it is malformed, has \
-                     expired, or is of a provider that the role does not trust",
+                    "STS refused the web identity token for the role {}: the token is malformed, has \
+                     expired, or comes from a provider that the role does not trust",
                     role.arn
                 )
             }
             Some("ValidationError" | "MalformedPolicyDocument" | "PackedPolicyTooLarge") => {
                 return Failure::configuration(format!(
-                    "STS takes \"role_arn\" or something in \"assume_role_kwargs\" for malformed \
-                     ({})",
+                    "STS rejects \"role_arn\" ({}) or an argument in \"assume_role_kwargs\" as \
+                     malformed",
                     role.arn
                 ));
             }
@@ -260,24 +268,30 @@ impl LentRole {
     }
 }
 
+/// `secret` as the SDK writes it into a form.
+fn in_form(secret: &str) -> Secret {
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    utf8_percent_encode(secret, ENCODED).to_string().into()
+}
+
 fn policies(role: &AssumeRole) -> Option<Vec<PolicyDescriptorType>> {
     let policies = role.policy_arns.iter();
     let policies = policies.map(|arn| PolicyDescriptorType::builder().arn(arn).build());
     Some(policies.collect::<Vec<_>>()).filter(|policies| !policies.is_empty())
 }
 
-/// What is longer than can be said STS is to refuse, as whatever is longer than it lends.
+/// A duration too long for the field is sent as the longest, which STS refuses.
 fn seconds(duration: Option<Duration>) -> Option<i32> {
     Some(i32::try_from(duration?.as_secs()).unwrap_or(i32::MAX))
 }
 
-impl ProvideCredentials for LentRole {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        let ask = async { self.ask().await.map_err(CredentialsError::provider_error) };
-        future::ProvideCredentials::new(ask)
+impl Source for LentRole {
+    async fn credentials(&self) -> Result<Option<Credentials>, Failure> {
+        self.ask().await.map(Some)
     }
 }
 

@@ -1,46 +1,45 @@
-//! The credentials that a login in a browser leads to: IAM Identity Center, once "AWS SSO".
+//! Credentials after a login in a browser: IAM Identity Center, formerly AWS SSO.
 
 use std::{
-    io,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use aws_config::SdkConfig;
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, error::CredentialsError, future},
-};
+use aws_credential_types::Credentials;
 use aws_sdk_sso::{Client, config::BehaviorVersion};
 use aws_smithy_types::date_time::{DateTime, Format};
 use aws_types::region::Region;
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use serde_json::Value;
-use tokio::{fs, io::AsyncWriteExt as _};
+use serde_json::{Map, Value};
+use sha1::{Digest as _, Sha1};
+use tokio::task::spawn_blocking;
+use zeroize::Zeroize as _;
 
-use super::moment;
+use super::{moment, source::Source};
 use crate::{
     Failure, Secret,
     backends::aws::{
-        retries::retry_partition,
-        trouble::{self, Explain, Trouble},
+        answer::{self, CallError, Explain},
+        client::{retries::retry_partition, session, signing::HiddenSecrets},
     },
+    files,
 };
 
-/// How long before its end a token is replaced, where that can be done without a browser.
+/// How long before it expires a token is renewed, where that needs no browser.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(15 * 60);
 
-/// Gives a role's credentials for the token that `aws sso login` left in a file, each time.
+/// Gets a role's credentials for the token that `aws sso login` wrote to a file, each time.
 #[derive(Debug)]
 pub(super) struct SingleSignOn {
-    /// The profile that asks for it.
+    /// The profile that uses SSO.
     pub(super) profile: String,
     pub(super) sdk: SdkConfig,
-    /// The portal's address, and that of who renews tokens, where they are not AWS's own.
+    /// The endpoints of the portal and of the service that renews tokens, where settings name them.
     pub(super) endpoints: [Option<String>; 2],
     pub(super) region: String,
     pub(super) start_url: String,
-    /// A session that several profiles share; its token can be renewed.
+    /// The `sso-session`, if the profile names one; its token can be renewed.
     pub(super) session: Option<String>,
     pub(super) account_id: String,
     pub(super) role_name: String,
@@ -59,8 +58,11 @@ impl SingleSignOn {
         config.set_endpoint_url(portal.clone());
         let call = Client::from_conf(config.build()).get_role_credentials();
         let call = call.role_name(&self.role_name).account_id(&self.account_id);
-        let answer = call.access_token(token.expose()).send().await;
-        let answer = answer.map_err(|error| self.refused(&trouble::trouble(&error)))?;
+        let mut hidden = HiddenSecrets::default();
+        let call = call.access_token(hidden.hide("HiddenAccessToken", token));
+        let call = call.customize().mutate_request(hidden.attach());
+        let answer = call.send().await;
+        let answer = answer.map_err(|error| self.refused(&answer::call_error(&error)))?;
         let credentials = answer.role_credentials.and_then(|credentials| {
             Some(Credentials::new(
                 credentials.access_key_id?,
@@ -70,23 +72,24 @@ impl SingleSignOn {
                 "sso",
             ))
         });
-        credentials.ok_or_else(|| self.explain().failure(&Trouble::NotUnderstood))
+        credentials.ok_or_else(|| self.explain().failure(&CallError::NotUnderstood))
     }
 
     fn explain(&self) -> Explain {
+        let [portal, _] = &self.endpoints;
         Explain {
-            whom: format!("the SSO portal in {}", self.region),
+            whom: session::whom("the SSO portal", portal.as_deref(), &self.region),
             action: "sso:GetRoleCredentials",
             timeout: self.timeout,
         }
     }
 
-    fn refused(&self, trouble: &Trouble) -> Failure {
+    fn refused(&self, trouble: &CallError) -> Failure {
         match trouble.code() {
             Some("UnauthorizedException") => self.expired(),
             Some("ForbiddenException" | "ResourceNotFoundException") => {
                 Failure::access_denied(format!(
-                    "the SSO portal gives the AWS profile {:?} no credentials: see to its \
+                    "the SSO portal refused credentials for the AWS profile {:?}: check its \
                      sso_account_id and sso_role_name",
                     self.profile
                 ))
@@ -103,28 +106,36 @@ impl SingleSignOn {
         ))
     }
 
-    /// The token, renewed where it ends soon and can be.
+    /// The token, renewed if it expires soon and can be renewed.
     async fn token(&self) -> Result<Secret, Failure> {
         let profile = &self.profile;
         let no_login = || {
             Failure::configuration(format!(
-                "there is no SSO login of the AWS profile {profile:?} in ~/.aws/sso/cache: run \
+                "no SSO login for the AWS profile {profile:?} in ~/.aws/sso/cache: run \
                  `aws sso login --profile {profile}`"
             ))
         };
         let path = self.token_file().ok_or_else(no_login)?;
-        let text = fs::read(&path).await.map_err(|_| no_login())?;
+        let text = files::read_in_background(&path)
+            .await
+            .map_err(|_| no_login())?;
         let token = Token(serde_json::from_slice(&text).unwrap_or_default());
-        let unusable = || Failure::configuration(format!("{} holds no SSO token", path.display()));
+        let unusable = || {
+            Failure::configuration(format!(
+                "{} is not an SSO token: run `aws sso login --profile {profile}`",
+                path.display()
+            ))
+        };
         let access_token = token.text("accessToken").ok_or_else(unusable)?;
         let ends = token.time("expiresAt").ok_or_else(unusable)?;
         let now = SystemTime::now();
         if ends < now + RENEWAL_MARGIN
             && let Some(renewed) = self.renew(&token, now).await
         {
-            // Not kept, it is as good: whoever needs one next renews it again.
-            let _ = self.write_token(&path, &renewed).await;
-            return Ok(renewed.text("accessToken").unwrap_or_default().into());
+            let access_token = renewed.text("accessToken").unwrap_or_default().into();
+            // A token that could not be written is still valid: the next lookup renews it again.
+            let _ = spawn_blocking(move || renewed.write_to(&path)).await;
+            return Ok(access_token);
         }
         if ends <= now {
             return Err(self.expired());
@@ -132,16 +143,14 @@ impl SingleSignOn {
         Ok(access_token.into())
     }
 
-    /// Where the token is: the name is made of the session's, else of the portal's address.
+    /// The path of the token: its name is a hash of the session's name, else of the portal's URL.
     fn token_file(&self) -> Option<PathBuf> {
         let name = self.session.as_ref().unwrap_or(&self.start_url);
-        let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, name.as_bytes());
-        let hash = hash.as_ref().iter().map(|byte| format!("{byte:02x}"));
-        let name = hash.collect::<String>() + ".json";
+        let name = format!("{:x}.json", Sha1::digest(name));
         Some(self.home.as_ref()?.join(".aws/sso/cache").join(name))
     }
 
-    /// A new token for the old one, or `None` where a browser is needed.
+    /// A new token, or `None` where that needs a browser.
     async fn renew(&self, token: &Token, now: SystemTime) -> Option<Token> {
         self.session.as_ref()?;
         if token.time("registrationExpiresAt")? <= now {
@@ -154,41 +163,60 @@ impl SingleSignOn {
         let [_, endpoint] = &self.endpoints;
         config.set_endpoint_url(endpoint.clone());
         let call = aws_sdk_ssooidc::Client::from_conf(config.build()).create_token();
+        let mut hidden = HiddenSecrets::default();
         let call = call
             .grant_type("refresh_token")
             .client_id(token.text("clientId")?)
-            .client_secret(token.text("clientSecret")?)
-            .refresh_token(token.text("refreshToken")?);
+            .client_secret(hidden.hide("HiddenClientSecret", in_json(token.text("clientSecret")?)))
+            .refresh_token(hidden.hide("HiddenRefreshToken", in_json(token.text("refreshToken")?)));
+        let call = call.customize().mutate_request(hidden.attach());
         let answer = call.send().await.ok()?;
         let lasts = Duration::from_secs(u64::try_from(answer.expires_in).ok()?);
         let ends = DateTime::from(now + lasts).fmt(Format::DateTime).ok()?;
-        let mut renewed = token.0.as_object()?.clone();
-        renewed.insert("accessToken".to_owned(), answer.access_token?.into());
-        renewed.insert("expiresAt".to_owned(), ends.into());
+        let mut renewed = Token(token.0.clone());
+        renewed.set("accessToken", answer.access_token?);
+        renewed.set("expiresAt", ends);
         if let Some(refresh_token) = answer.refresh_token {
-            renewed.insert("refreshToken".to_owned(), refresh_token.into());
+            renewed.set("refreshToken", refresh_token);
         }
-        Some(Token(renewed.into()))
-    }
-
-    /// Keeps the token for all who share the session.
-    async fn write_token(&self, path: &Path, token: &Token) -> io::Result<()> {
-        let new = path.with_extension("json.new");
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        options.mode(0o600);
-        let mut file = options.open(&new).await?;
-        file.write_all(token.0.to_string().as_bytes()).await?;
-        file.sync_all().await?;
-        fs::rename(&new, path).await
+        Some(renewed)
     }
 }
 
-/// What a token's file holds.
-struct Token(Value);
+/// `secret` as a JSON text holds it, without the quotes around it.
+fn in_json(secret: &str) -> Secret {
+    let quoted = Value::from(secret).to_string();
+    let text = quoted
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    text.unwrap_or_default().into()
+}
+
+/// The members of a token's file. Its texts are wiped when it is dropped.
+struct Token(Map<String, Value>);
 
 impl Token {
+    fn set(&mut self, name: &str, text: String) {
+        if let Some(Value::String(mut old)) = self.0.insert(name.to_owned(), text.into()) {
+            old.zeroize();
+        }
+    }
+
+    /// Replaces the file at `path` in one step: a reader sees the old token or the new one, and
+    /// on Unix the file belongs to its owner alone (mode 0600) from the moment it exists.
+    fn write_to(&self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new()
+            .prefix(".airflow-secrets-")
+            .tempfile_in(folder)?;
+        // Member by member, so that no buffer holds the whole text.
+        serde_json::to_writer(&mut file, &self.0)?;
+        file.flush()?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str()
     }
@@ -199,12 +227,18 @@ impl Token {
     }
 }
 
-impl ProvideCredentials for SingleSignOn {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        let ask = async { self.ask().await.map_err(CredentialsError::provider_error) };
-        future::ProvideCredentials::new(ask)
+impl Source for SingleSignOn {
+    async fn credentials(&self) -> Result<Option<Credentials>, Failure> {
+        self.ask().await.map(Some)
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        for value in self.0.values_mut() {
+            if let Value::String(text) = value {
+                text.zeroize();
+            }
+        }
     }
 }

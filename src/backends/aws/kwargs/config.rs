@@ -1,24 +1,22 @@
 //! `config_kwargs`: the options of botocore's `Config`.
 
-use std::{path::PathBuf, time::Duration};
-
-use serde_json::{Map, Value};
-
-use super::{Taker, nested::take_retries, warning};
 use crate::{
-    ConfigurationError, GivenKwarg, Secret,
+    ConfigurationError,
     backends::{
         aws::{
             Service,
-            tls::{ClientCertificate, ProxyTls},
+            builder::AwsBuilder,
+            options::{RetryMode, SessionOptions},
         },
-        given::Given,
+        http_options::Roots,
+        retry::RetryOptions,
+        tls::Tls,
     },
-    config::is_truthy,
+    config::{Kwargs, Setting, set},
 };
 
-/// Options of botocore's `Config` that change nothing about what is read here.
-const CONFIG_NOT_USED: &[&str] = &[
+/// Options of botocore's `Config` that have no effect here.
+const NOT_USED: &[&str] = &[
     "signature_version",
     "user_agent",
     "user_agent_extra",
@@ -40,140 +38,85 @@ const CONFIG_NOT_USED: &[&str] = &[
     "auth_scheme_preference",
 ];
 
-impl<S: Service> Taker<'_, S> {
-    pub(super) fn config_kwargs(&mut self) -> Result<(), ConfigurationError> {
-        let Some(kwarg) = self.object("config_kwargs")? else {
-            return Ok(());
-        };
-        let empty = Map::new();
-        let session = &mut self.builder.session;
-        for (name, value) in kwarg.value().as_object().unwrap_or(&empty) {
-            let wrong = |what: &str| Err(kwarg.error(format!("{name:?} {what}")));
-            match (name.as_str(), value) {
-                (_, Value::Null) => {}
-                ("connect_timeout" | "read_timeout", value) => {
-                    let seconds = value.as_f64().filter(|seconds| *seconds > 0.0);
-                    let time = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
-                    let Some(time) = time else {
-                        return wrong("must be a number of seconds above 0");
-                    };
-                    if name == "connect_timeout" {
-                        session.wire.connect_timeout = time;
-                    } else {
-                        session.wire.read_timeout = time;
-                    }
-                    // A call that may take longer than all of them together would never do so.
-                    let wire = &session.wire;
-                    let both = wire.connect_timeout.saturating_add(wire.read_timeout);
-                    session.timeout = session.timeout.max(both);
-                }
-                ("retries", Value::Object(retries)) => {
-                    if let Err(why) = take_retries(retries, session) {
-                        return wrong(why);
-                    }
-                }
-                ("proxies", Value::Object(proxies)) => {
-                    let proxies = proxies.iter().map(|(scheme, url)| {
-                        let url = url.as_str().map(Secret::from);
-                        url.map(|url| (scheme.clone(), url))
-                    });
-                    let Some(proxies) = proxies.collect::<Option<_>>() else {
-                        return wrong("must be an object from a scheme to a proxy's URL");
-                    };
-                    self.builder.proxies = Some(Given::by(&kwarg, proxies));
-                }
-                ("max_pool_connections", value) => match value.as_u64().map(usize::try_from) {
-                    Some(Ok(calls)) if calls > 0 => self.builder.max_concurrent_requests = calls,
-                    _ => return wrong("must be a number above 0"),
-                },
-                ("client_cert", value) => match client_certificate("client_cert", value) {
-                    Some(files) => session.client_certificate = Some(Given::by(&kwarg, files)),
-                    None => return wrong("must be a PEM file, or those of certificate and key"),
-                },
-                ("region_name", Value::String(region)) => {
-                    session.sts_region = Some(region.clone());
-                }
-                ("use_dualstack_endpoint", Value::Bool(on)) => session.use_dual_stack = Some(*on),
-                ("use_fips_endpoint", Value::Bool(on)) => session.use_fips = Some(*on),
-                ("ignore_configured_endpoint_urls", Value::Bool(on)) => {
-                    session.ignore_configured_endpoint_urls = *on;
-                }
-                (name, _) if CONFIG_NOT_USED.contains(&name) => {
-                    let error = kwarg.error(format!("{name:?} is passed over: nothing uses it"));
-                    self.warnings.push(warning(&error));
-                }
-                ("proxies_config", value) if !is_truthy(value) => {}
-                ("proxies_config", Value::Object(options)) => {
-                    session.proxy_tls = match proxy_tls(options, &kwarg) {
-                        Ok(proxy_tls) => proxy_tls,
-                        Err(why) => return wrong(&why),
-                    };
-                }
-                (
-                    "retries"
-                    | "proxies"
-                    | "proxies_config"
-                    | "region_name"
-                    | "use_dualstack_endpoint"
-                    | "use_fips_endpoint"
-                    | "ignore_configured_endpoint_urls",
-                    _,
-                ) => return wrong("has a value of a wrong type"),
-                _ => return wrong("is no option of botocore's Config"),
-            }
-        }
-        Ok(())
+pub(super) fn take<S: Service>(
+    kwargs: &mut Kwargs,
+    builder: &mut AwsBuilder<S>,
+) -> Result<(), ConfigurationError> {
+    let Some(given) = kwargs.truthy("config_kwargs") else {
+        return Ok(());
+    };
+    let mut config = given.object()?;
+    let session = &mut builder.session;
+    let http = &mut builder.http;
+    http.connect_timeout = config.seconds("connect_timeout")?;
+    let read_timeout = config.seconds("read_timeout")?;
+    set(&mut session.wire.read_timeout, read_timeout);
+    // The limit for the call leaves room for one attempt.
+    let connect = http.connect_timeout.as_ref().map(|given| given.value);
+    let connect = connect.unwrap_or(http.connect_timeout());
+    let both = connect.saturating_add(session.wire.read_timeout);
+    http.timeout = Some(http.timeout().max(both));
+    if let Some(given) = config.object("retries")? {
+        retries(given, session, &mut builder.retries)?;
     }
+    http.proxies = config.any("proxies").map(Setting::proxies).transpose()?;
+    let calls = config.count("max_pool_connections", 1)?;
+    http.max_concurrent_requests = calls.and_then(|calls| calls.value.try_into().ok());
+    let client_cert = config.any("client_cert").map(Setting::client_certificate);
+    http.client_certificate = client_cert.transpose()?;
+    session.sts_region = config.text("region_name")?.map(|region| region.value);
+    let use_dual_stack = config.flag("use_dualstack_endpoint")?;
+    session.use_dual_stack = use_dual_stack.map(|on| on.value);
+    session.use_fips = config.flag("use_fips_endpoint")?.map(|on| on.value);
+    set(
+        &mut session.ignore_configured_endpoint_urls,
+        config.flag("ignore_configured_endpoint_urls")?,
+    );
+    if let Some(given) = config.truthy("proxies_config") {
+        session.proxy_tls = proxy_tls(given.object()?)?;
+    }
+    for name in NOT_USED {
+        let not_used = config.ignore_with_warning(name, "it has no effect here (AWS-2)");
+        builder.warnings.extend(not_used);
+    }
+    config.deny_unknown()
+}
+
+/// botocore counts the first attempt in `total_max_attempts`, which comes before the other.
+fn retries(
+    mut kwargs: Kwargs,
+    session: &mut SessionOptions,
+    retries: &mut RetryOptions,
+) -> Result<(), ConfigurationError> {
+    let total = kwargs.count("total_max_attempts", 1)?;
+    let total = total.map(|attempts| attempts.value.saturating_sub(1));
+    let further = kwargs.count("max_attempts", 0)?;
+    retries.max_retries = total.or(further.map(|times| times.value));
+    if let Some(mode) = kwargs.text("mode")? {
+        session.retry_mode = Some(match &*mode.value {
+            "standard" => RetryMode::Standard,
+            "legacy" | "adaptive" => RetryMode::Adaptive,
+            _ => return Err(mode.error("must be legacy, standard or adaptive")),
+        });
+    }
+    kwargs.deny_unknown()
 }
 
 /// `proxies_config`: TLS to a proxy.
-fn proxy_tls(options: &Map<String, Value>, kwarg: &GivenKwarg) -> Result<ProxyTls, String> {
-    let mut tls = ProxyTls::default();
-    for (name, value) in options {
-        match (name.as_str(), value) {
-            (_, Value::Null) => {}
-            ("proxy_ca_bundle", Value::String(path)) => {
-                tls.ca_bundle = Some(Given::by(kwarg, PathBuf::from(path)));
-            }
-            ("proxy_client_cert", value) => {
-                let files = client_certificate("proxy_client_cert", value);
-                let files = files.ok_or_else(|| {
-                    format!("has a {name:?} that is no PEM file, nor those of certificate and key")
-                })?;
-                tls.client_certificate = Some(Given::by(kwarg, files));
-            }
-            ("proxy_use_forwarding_for_https", value) if !is_truthy(value) => {}
-            ("proxy_use_forwarding_for_https", _) => {
-                return Err(format!(
-                    "has {name:?}, which is not offered: the proxy would read the secrets; leave \
-                     it out, and the proxy gets a tunnel"
-                ));
-            }
-            _ => {
-                return Err(
-                    "takes proxy_ca_bundle and proxy_client_cert, which name files".to_owned(),
-                );
-            }
-        }
-    }
-    Ok(tls)
-}
-
-fn client_certificate(option: &'static str, value: &Value) -> Option<ClientCertificate> {
-    let path = |value: &Value| value.as_str().map(PathBuf::from);
-    match value {
-        Value::Array(files) => match files.as_slice() {
-            [certificate, key] => Some(ClientCertificate {
-                option,
-                certificate: path(certificate)?,
-                key: Some(path(key)?),
-            }),
-            _ => None,
-        },
-        value => Some(ClientCertificate {
-            option,
-            certificate: path(value)?,
-            key: None,
-        }),
-    }
+fn proxy_tls(mut kwargs: Kwargs) -> Result<Tls, ConfigurationError> {
+    let ca_bundle = kwargs.path("proxy_ca_bundle")?;
+    let client_cert = kwargs
+        .any("proxy_client_cert")
+        .map(Setting::client_certificate);
+    let client_certificate = client_cert.transpose()?;
+    kwargs.refuse(
+        &["proxy_use_forwarding_for_https"],
+        "is not supported, since the proxy would read the secrets: remove it, and a tunnel is used \
+         (AWS-4)",
+    )?;
+    kwargs.deny_unknown()?;
+    Ok(Tls {
+        roots: ca_bundle.map(|path| path.map(Roots::At)),
+        client_certificate,
+    })
 }

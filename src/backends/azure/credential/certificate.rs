@@ -10,26 +10,28 @@ use std::{
 use async_trait::async_trait;
 use azure_core::{Error, error::ErrorKind, http::ClientMethodOptions};
 use azure_identity::ClientAssertion;
-use base64::{Engine as _, engine::general_purpose};
-use ring::{
-    digest,
-    rand::{SecureRandom as _, SystemRandom},
-    signature::{RSA_PSS_SHA256, RsaKeyPair},
-};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
-use crate::Failure;
+use crate::{
+    Failure, Secret,
+    backends::tls::{
+        jwt::{Algorithm, JwtSigner, base64url},
+        pem, provider,
+    },
+    files,
+};
 
-/// How long an assertion is good for.
+/// How long an assertion is valid.
 const LIFE: Duration = Duration::from_secs(600);
 
 /// A certificate and its key.
 pub(super) struct Certificate {
-    key: RsaKeyPair,
+    signer: JwtSigner,
     /// The certificate first, then those that signed it.
-    chain: Vec<Vec<u8>>,
+    chain: Vec<CertificateDer<'static>>,
     sends_chain: bool,
 }
 
@@ -45,39 +47,33 @@ impl Certificate {
                 path.display()
             ))
         };
-        let file = tokio::fs::read(path)
-            .await
-            .map_err(|error| unusable(&error.to_string()))?;
+        let file = files::read_in_background(path).await;
+        let file = file.map_err(|error| unusable(&error.to_string()))?;
         let text = String::from_utf8_lossy(&file);
         if !text.contains("-----BEGIN ") {
             return Err(unusable(
-                "it is no PEM file; turn a PFX file into one with `openssl pkcs12 -in FILE.pfx \
-                 -out FILE.pem -noenc`",
+                "it is not a PEM file; convert a PFX file with `openssl pkcs12 -in FILE.pfx \
+                 -out FILE.pem -noenc` (AZURE-8)",
             ));
         }
         if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
             || text.contains("Proc-Type: 4,ENCRYPTED")
         {
             return Err(unusable(
-                "its key is encrypted; take the password off with `openssl pkey -in FILE.pem`, \
-                 and keep the certificate in the same file",
+                "its key is encrypted; remove the password with `openssl pkey -in FILE.pem`, and \
+                 keep the certificate in the same file (AZURE-8)",
             ));
         }
-        let chain = CertificateDer::pem_slice_iter(&file)
-            .filter_map(Result::ok)
-            .map(|certificate| certificate.to_vec())
-            .collect::<Vec<_>>();
+        let chain = pem::certificates(&file)
+            .map_err(|_| unusable("it contains a certificate that is cut off or is not base64"))?;
         if chain.is_empty() {
-            return Err(unusable("it holds no certificate"));
+            return Err(unusable("it contains no certificate"));
         }
-        let key = match PrivateKeyDer::from_pem_slice(&file) {
-            Ok(PrivateKeyDer::Pkcs8(der)) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).ok(),
-            Ok(PrivateKeyDer::Pkcs1(der)) => RsaKeyPair::from_der(der.secret_pkcs1_der()).ok(),
-            Ok(_) => None,
-            Err(_) => return Err(unusable("it holds no private key")),
-        };
+        let key = PrivateKeyDer::from_pem_slice(&file)
+            .map_err(|_| unusable("it contains no private key"))?;
+        let signer = JwtSigner::new(key, Algorithm::Ps256);
         Ok(Self {
-            key: key.ok_or_else(|| unusable("its private key is no RSA key, or broken"))?,
+            signer: signer.ok_or_else(|| unusable("its private key is not a valid RSA key"))?,
             chain,
             sends_chain,
         })
@@ -92,32 +88,19 @@ impl Certificate {
         }
     }
 
-    fn header(&self) -> String {
-        let certificate = self.chain.first().map(Vec::as_slice).unwrap_or_default();
-        let thumbprint = digest::digest(&digest::SHA256, certificate);
-        let header = Header {
-            alg: "PS256",
-            typ: "JWT",
-            thumbprint: url_safe(thumbprint.as_ref()),
-            chain: self.sends_chain.then(|| {
-                let chain = self.chain.iter();
-                chain
-                    .map(|der| general_purpose::STANDARD.encode(der))
-                    .collect()
-            }),
-        };
-        serde_json::to_string(&header).unwrap_or_default()
+    fn header(&self) -> Value {
+        let certificate = self.chain.first().map(AsRef::as_ref).unwrap_or_default();
+        let mut header = json!({
+            "alg": Algorithm::Ps256.name(),
+            "typ": "JWT",
+            "x5t#S256": base64url(Sha256::digest(certificate)),
+        });
+        if let (true, Some(header)) = (self.sends_chain, header.as_object_mut()) {
+            let chain = self.chain.iter().map(|der| STANDARD.encode(der));
+            header.insert("x5c".to_owned(), chain.collect());
+        }
+        header
     }
-}
-
-#[derive(Serialize)]
-struct Header {
-    alg: &'static str,
-    typ: &'static str,
-    #[serde(rename = "x5t#S256")]
-    thumbprint: String,
-    #[serde(rename = "x5c", skip_serializing_if = "Option::is_none")]
-    chain: Option<Vec<String>>,
 }
 
 /// Signs a new assertion each time.
@@ -134,41 +117,32 @@ impl fmt::Debug for CertificateAssertion {
 }
 
 impl CertificateAssertion {
-    fn sign(&self) -> Option<String> {
+    fn sign(&self) -> Option<Secret> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-        let random = SystemRandom::new();
         let mut id = [0_u8; 16];
-        random.fill(&mut id).ok()?;
+        provider().secure_random.fill(&mut id).ok()?;
         let claims = json!({
             "aud": self.audience,
             "exp": (now + LIFE).as_secs(),
             "iat": now.as_secs(),
             "iss": self.client_id,
-            "jti": url_safe(&id),
+            "jti": base64url(id),
             "nbf": now.as_secs(),
             "sub": self.client_id,
         });
-        let header = url_safe(self.certificate.header().as_bytes());
-        let signed = format!("{header}.{}", url_safe(claims.to_string().as_bytes()));
-        let key = &self.certificate.key;
-        let mut signature = vec![0; key.public().modulus_len()];
-        key.sign(&RSA_PSS_SHA256, &random, signed.as_bytes(), &mut signature)
-            .ok()?;
-        Some(format!("{signed}.{}", url_safe(&signature)))
+        let Certificate { signer, .. } = &self.certificate;
+        signer.sign(&self.certificate.header(), &claims)
     }
 }
 
 #[async_trait]
 impl ClientAssertion for CertificateAssertion {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
-        self.sign().ok_or_else(|| {
+        let token = self.sign().map(|token| token.expose().to_owned());
+        token.ok_or_else(|| {
             let message = "the certificate's key cannot sign";
             let failure = Failure::configuration(message);
             Error::new(ErrorKind::Credential, failure)
         })
     }
-}
-
-fn url_safe(bytes: &[u8]) -> String {
-    general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }

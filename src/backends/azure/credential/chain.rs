@@ -7,20 +7,20 @@ use azure_core::credentials::AccessToken;
 use super::{
     NoToken, Reach, Source, developer_tools::Tool, environment, managed_identity::ManagedIdentity,
 };
-use crate::{ConfigurationError, Environment, Failure, FailureKind};
+use crate::{ConfigurationError, Environment, Failure, backend::FailureKind};
 
 /// A user-assigned identity, where settings name one.
 #[derive(Debug, Clone, Default)]
-pub(in crate::backends::azure) struct Identity {
-    pub(in crate::backends::azure) client_id: Option<String>,
-    pub(in crate::backends::azure) tenant_id: Option<String>,
+pub(crate) struct Identity {
+    pub(crate) client_id: Option<String>,
+    pub(crate) tenant_id: Option<String>,
 }
 
-/// Ways to come by a token, tried in order until one gives one; that one is kept.
+/// Sources of a token, tried in order. The first that gives one is asked from then on.
 #[derive(Debug)]
-pub(in crate::backends::azure) struct Chain {
+pub(crate) struct Chain {
     sources: Vec<Source>,
-    /// The index of the one that gave a token; beyond the last while none has.
+    /// The index of the source that gave a token; `usize::MAX` until one did.
     proven: AtomicUsize,
 }
 
@@ -54,8 +54,7 @@ impl Selection {
             "azurepowershellcredential"
             | "interactivebrowsercredential"
             | "visualstudiocodecredential" => Err(wrong(
-                "this credential is not offered in Rust: use AzureCliCredential, or another that \
-                 is",
+                "this credential is not offered here: use AzureCliCredential, or another that is (AZURE-6)",
             )),
             _ => Err(wrong(
                 "must be prod, dev, or one of EnvironmentCredential, WorkloadIdentityCredential, \
@@ -118,8 +117,8 @@ impl Chain {
         Ok(Self::of(selected.map(|(_, source)| source).collect()))
     }
 
-    /// A token from the source that gave one before; else from the first that has one. One that
-    /// tries and fails ends it.
+    /// A token from the source that gave one before, else from the first source that gives one. A
+    /// source that tries and fails ends the search.
     pub(super) async fn token(&self, scope: &str, reach: &Reach) -> Result<AccessToken, Failure> {
         let proven = self.proven.load(Ordering::Relaxed);
         let sources = self.sources.iter().enumerate();
@@ -129,7 +128,7 @@ impl Chain {
             let name = source.name();
             match source.token(scope, reach).await {
                 Ok(token) => {
-                    tracing::debug!("a token for Key Vault came from: {name}");
+                    tracing::debug!("a token for {scope} came from: {name}");
                     self.proven.store(index, Ordering::Relaxed);
                     return Ok(token);
                 }
@@ -140,19 +139,30 @@ impl Chain {
                     }
                 }
                 Err(NoToken::Failed(failure)) => {
-                    let message = format!("no token by {name}: {}", failure.message());
+                    let message = format!("the {name} gave no token: {}", failure.message());
                     return Err(Failure::new(failure.kind(), message));
                 }
             }
         }
         Err(Failure::new(
             worst,
-            format!("nothing gives a token ({})", passed_over.join("; ")),
+            format!("no credential gives a token ({})", passed_over.join("; ")),
         ))
     }
 }
 
-/// What settings name comes first, then the variables that Kubernetes' webhook sets.
+#[cfg(feature = "vault")]
+impl Chain {
+    /// The managed identity, if that gave the last token.
+    pub(super) fn proven_identity(&self) -> Option<&ManagedIdentity> {
+        match self.sources.get(self.proven.load(Ordering::Relaxed))? {
+            Source::ManagedIdentity(identity) => Some(identity),
+            _ => None,
+        }
+    }
+}
+
+/// Settings come first, then the variables that Kubernetes' webhook sets.
 fn workload_identity(identity: &Identity, environment: &Environment) -> Source {
     let variable = |name| environment.non_empty(name);
     let tenant_id = identity.tenant_id.as_deref();

@@ -1,4 +1,4 @@
-//! The tools that a developer is logged in with: the Azure CLI and the Azure Developer CLI.
+//! Tokens from the tools that a developer logs in with: the Azure CLI and the Azure Developer CLI.
 
 use std::{ffi::OsStr, io, process::Output, sync::Arc, time::Duration};
 
@@ -8,17 +8,21 @@ use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, AzureDeveloperCliCredential,
     AzureDeveloperCliCredentialOptions, Executor,
 };
-use tokio::{process::Command, time::timeout};
+use tokio::process::Command;
 
 use super::{NoToken, Reach};
-use crate::{Environment, FailureKind};
+use crate::{
+    Environment,
+    backend::FailureKind,
+    backends::{causes::cause, program},
+};
 
 /// How long a tool may take: as long as in Python's chain.
 const LONGEST_RUN: Duration = Duration::from_secs(10);
 
 /// A tool that can give a token.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::backends::azure) enum Tool {
+pub(crate) enum Tool {
     AzureCli,
     AzureDeveloperCli,
 }
@@ -59,12 +63,13 @@ impl Tool {
             Ok(credential) => credential.get_token(&[scope], None).await,
             Err(error) => Err(error),
         };
-        // What a tool writes may be anything: it is matched here, and not shown.
+        // What a tool writes may be anything: it is not shown.
         token.map_err(|error| {
-            let why = if error.to_string().contains("found on PATH") {
-                "not on PATH".to_owned()
+            let io = cause::<io::Error>(&error);
+            let why = if io.is_some_and(|error| error.kind() == io::ErrorKind::NotFound) {
+                "the program is not on PATH".to_owned()
             } else {
-                format!("gives no token: run `{}`", self.login())
+                format!("gave no token: run `{}`", self.login())
             };
             NoToken::NotHere(FailureKind::Configuration, why)
         })
@@ -77,15 +82,14 @@ struct InEnvironment(Environment);
 
 #[async_trait]
 impl Executor for InEnvironment {
-    async fn run(&self, program: &OsStr, arguments: &[&OsStr]) -> io::Result<Output> {
-        let output = Command::new(program)
-            .args(arguments)
-            .env_clear()
-            .envs(self.0.iter())
-            .kill_on_drop(true)
-            .output();
-        timeout(LONGEST_RUN, output)
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    async fn run(&self, name: &OsStr, arguments: &[&OsStr]) -> io::Result<Output> {
+        let mut command = Command::new(name);
+        command.args(arguments).env_clear().envs(self.0.iter());
+        let output = program::output(command, LONGEST_RUN).await?;
+        match output.status.code() {
+            // The program is a shell that did not find the tool.
+            Some(127) => Err(io::ErrorKind::NotFound.into()),
+            _ => Ok(output),
+        }
     }
 }

@@ -5,8 +5,8 @@ use crate::Environment;
 
 const NAME: &str = "environment";
 
-/// A client secret, else a certificate; else why there is neither. As in Python's chain, a
-/// variable counts when it is set, even to nothing.
+/// A client secret, else a certificate, else why neither is set. As in Python's chain, a variable
+/// that is empty counts as set.
 pub(super) fn source(environment: &Environment) -> Source {
     let tenant_id = environment.get("AZURE_TENANT_ID");
     let client_id = environment.get("AZURE_CLIENT_ID");
@@ -31,8 +31,8 @@ pub(super) fn source(environment: &Environment) -> Source {
         },
         (_, Some(_)) if has_user => Source::Broken(
             NAME,
-            "a login with AZURE_USERNAME and AZURE_PASSWORD is not offered, and deprecated: use a \
-             service principal"
+            "a login with AZURE_USERNAME and AZURE_PASSWORD is not offered, because it is deprecated: \
+             use a service principal (AZURE-7)"
                 .to_owned(),
         ),
         _ => Source::NotOffered(NAME, missing(environment)),

@@ -22,9 +22,12 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{NoToken, Reach, Source};
+#[cfg(feature = "vault")]
+use crate::Failure;
 use crate::{
-    Environment, FailureKind, Secret,
-    backends::azure::{answer, wire::Wire},
+    Environment, Secret,
+    backend::FailureKind,
+    backends::azure::{answer, client::wire::Wire},
 };
 
 const NAME: &str = "managed identity";
@@ -34,35 +37,51 @@ const IMDS: &str = "http://169.254.169.254";
 const IMDS_PATH: &str = "metadata/identity/oauth2/token";
 const IMDS_VERSION: &str = "2018-02-01";
 
+/// <https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service>
+#[cfg(feature = "vault")]
+const MACHINE_PATH: &str = "metadata/instance/compute";
+#[cfg(feature = "vault")]
+const MACHINE_QUERY: &str = "api-version=2021-02-01&format=json";
+
 /// <https://learn.microsoft.com/azure/app-service/overview-managed-identity>
 const APP_SERVICE_VERSION: &str = "2019-08-01";
 
-/// How long IMDS may take to show that it is there.
+/// How long IMDS may take to give its first answer.
 const PROBE: Duration = Duration::from_secs(2);
 
-/// A managed identity, and where its tokens come from.
+/// A managed identity, and the endpoint that gives its tokens.
 #[derive(Debug, Clone)]
-pub(in crate::backends::azure) struct ManagedIdentity {
+pub(crate) struct ManagedIdentity {
     endpoint: Url,
-    kind: Kind,
+    kind: MetadataService,
     /// Of a user-assigned identity.
     client_id: Option<String>,
 }
 
+/// A virtual machine's names; an empty one it has not.
+#[cfg(feature = "vault")]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Machine {
+    pub(crate) subscription_id: String,
+    pub(crate) resource_group_name: String,
+    pub(crate) name: String,
+    pub(crate) vm_scale_set_name: String,
+}
+
 #[derive(Debug, Clone)]
-enum Kind {
+enum MetadataService {
     AppService {
         header: Secret,
     },
-    /// Whether the service is known to be there.
+    /// Whether the service has answered before.
     Imds {
         is_there: Arc<AtomicBool>,
     },
 }
 
 impl ManagedIdentity {
-    /// The one that `environment` tells of. `probes`: whether IMDS has to show first that it is
-    /// there.
+    /// The one that `environment` describes. `probes`: whether IMDS is probed first.
     pub(super) fn source(
         client_id: Option<&str>,
         environment: &Environment,
@@ -78,7 +97,7 @@ impl ManagedIdentity {
             (Some(endpoint), Some(header)) => {
                 let header = header.into();
                 let endpoint = Url::parse(endpoint).map_err(|_| "IDENTITY_ENDPOINT");
-                (endpoint, Kind::AppService { header })
+                (endpoint, MetadataService::AppService { header })
             }
             (Some(_), None) if variable("IMDS_ENDPOINT").is_some() => {
                 return not_supported("Azure Arc");
@@ -90,7 +109,7 @@ impl ManagedIdentity {
             (None, _) if variable("MSI_ENDPOINT").is_some() => {
                 return not_supported("an MSI_ENDPOINT (Azure ML, Cloud Shell)");
             }
-            // A pod that is to have an identity of its own does not get its node's.
+            // A pod that should have its own identity does not get its node's.
             (None, _) if probes && client_id.is_none() && is_workload(environment) => {
                 let why = "AZURE_FEDERATED_TOKEN_FILE is set without AZURE_CLIENT_ID";
                 return Source::Broken(NAME, why.to_owned());
@@ -102,7 +121,7 @@ impl ManagedIdentity {
                 let is_there = Arc::new(is_there);
                 let endpoint = Url::parse(&endpoint);
                 let endpoint = endpoint.map_err(|_| "AZURE_POD_IDENTITY_AUTHORITY_HOST");
-                (endpoint, Kind::Imds { is_there })
+                (endpoint, MetadataService::Imds { is_there })
             }
         };
         match endpoint {
@@ -111,16 +130,16 @@ impl ManagedIdentity {
                 kind,
                 client_id: client_id.map(str::to_owned),
             }),
-            Err(variable) => Source::Broken(NAME, format!("{variable} is no URL")),
+            Err(variable) => Source::Broken(NAME, format!("{variable} is not a URL")),
         }
     }
 
     pub(super) async fn token(&self, scope: &str, reach: &Reach) -> Result<AccessToken, NoToken> {
         let mut request = self.request(scope);
-        if let Kind::Imds { is_there } = &self.kind
+        if let MetadataService::Imds { is_there } = &self.kind
             && !is_there.load(Ordering::Relaxed)
         {
-            // Any answer will do. It is sent without the header that makes it a real question.
+            // Any answer counts. It is sent without the header that IMDS needs to give a token.
             let answer = timeout(PROBE, reach.wire.send(&request)).await;
             if !matches!(answer, Ok(Ok(_))) {
                 return not_here(FailureKind::Configuration, "no answer from IMDS");
@@ -128,32 +147,30 @@ impl ManagedIdentity {
             is_there.store(true, Ordering::Relaxed);
         }
         match &self.kind {
-            Kind::AppService { header } => {
+            MetadataService::AppService { header } => {
                 request.insert_header("x-identity-header", header.expose().to_owned());
             }
-            Kind::Imds { .. } => request.insert_header("metadata", "true"),
+            MetadataService::Imds { .. } => request.insert_header("metadata", "true"),
         }
-        let pipeline = self.pipeline(reach);
+        match self.ask(&mut request, reach).await {
+            Ok(answer) => self.read(&answer),
+            Err(error) => not_here(FailureKind::Unavailable, &no_answer(&error)),
+        }
+    }
+
+    async fn ask(&self, request: &mut Request, reach: &Reach) -> azure_core::Result<RawResponse> {
         let options = PipelineSendOptions {
             skip_checks: true,
             ..PipelineSendOptions::default()
         };
-        let context = Context::new();
-        match pipeline.send(&context, &mut request, Some(options)).await {
-            Ok(answer) => self.read(&answer),
-            Err(error) => {
-                let failure = answer::own_failure(&error);
-                let why = failure.map(|failure| failure.message().to_owned());
-                let why = why.as_deref().unwrap_or("no answer");
-                not_here(FailureKind::Unavailable, why)
-            }
-        }
+        let (pipeline, context) = (self.pipeline(reach), Context::new());
+        pipeline.send(&context, request, Some(options)).await
     }
 
     fn request(&self, scope: &str) -> Request {
         let version = match self.kind {
-            Kind::AppService { .. } => APP_SERVICE_VERSION,
-            Kind::Imds { .. } => IMDS_VERSION,
+            MetadataService::AppService { .. } => APP_SERVICE_VERSION,
+            MetadataService::Imds { .. } => IMDS_VERSION,
         };
         let resource = scope.strip_suffix("/.default").unwrap_or(scope);
         let mut url = self.endpoint.clone();
@@ -168,13 +185,47 @@ impl ManagedIdentity {
         Request::new(url, Method::Get)
     }
 
-    /// IMDS asks for more to be repeated than other services do.
+    /// The virtual machine of this identity, as its own metadata service describes it; `None` for an
+    /// app's identity, and where the service does not describe the machine.
+    ///
+    /// # Errors
+    /// When the service does not answer, or cannot.
+    #[cfg(feature = "vault")]
+    pub(super) async fn machine(&self, reach: &Reach) -> Result<Option<Machine>, Failure> {
+        let MetadataService::Imds { .. } = &self.kind else {
+            return Ok(None);
+        };
+        let mut url = self.endpoint.clone();
+        url.set_path(MACHINE_PATH);
+        url.set_query(Some(MACHINE_QUERY));
+        let mut request = Request::new(url, Method::Get);
+        request.insert_header("metadata", "true");
+        let unknown = |why: &str| {
+            Failure::unavailable(format!(
+                "the metadata endpoint does not name the machine: {why}"
+            ))
+        };
+        let answer = self.ask(&mut request, reach).await;
+        let answer = answer.map_err(|error| unknown(&no_answer(&error)))?;
+        match u16::from(answer.status()) {
+            200 => {
+                let machine = serde_json::from_slice(answer.body().as_ref());
+                machine
+                    .map(Some)
+                    .map_err(|_| unknown("its answer is not that of IMDS"))
+            }
+            status @ (429 | 500..) => Err(unknown(&format!("HTTP {status}"))),
+            _ => Ok(None),
+        }
+    }
+
+    /// More statuses are transient for IMDS than for other services.
     fn pipeline(&self, reach: &Reach) -> Pipeline {
         let mut options = PipelineOptions {
             retry_status_codes: vec![StatusCode::TooManyRequests],
             ..PipelineOptions::default()
         };
-        if matches!(self.kind, Kind::Imds { .. }) {
+        if matches!(self.kind, MetadataService::Imds { .. }) {
             let transient = [StatusCode::NotFound, StatusCode::Gone];
             options.retry_status_codes.extend(transient);
         }
@@ -209,7 +260,7 @@ impl ManagedIdentity {
                 return not_here(FailureKind::Configuration, &why);
             }
             429 | 500..=599 => {
-                return not_here(FailureKind::Unavailable, &refuses("is not able to answer"));
+                return not_here(FailureKind::Unavailable, &refuses("cannot answer"));
             }
             _ => return not_here(FailureKind::AccessDenied, &refuses("refuses")),
         }
@@ -218,10 +269,19 @@ impl ManagedIdentity {
             Some(token) => Ok(token),
             None => not_here(
                 FailureKind::Configuration,
-                "the answer is not that of a metadata endpoint",
+                "the answer is not a token of a metadata endpoint",
             ),
         }
     }
+}
+
+/// Why `error` is no answer.
+fn no_answer(error: &azure_core::Error) -> String {
+    let failure = answer::own_failure(error);
+    failure.map_or_else(
+        || "no answer".to_owned(),
+        |failure| failure.message().to_owned(),
+    )
 }
 
 /// Whether Kubernetes' webhook set its variables.
@@ -235,7 +295,7 @@ fn is_workload(environment: &Environment) -> bool {
     .all(|name| environment.non_empty(name).is_some())
 }
 
-/// As in Python's chain, whatever a metadata endpoint says, the next may be asked.
+/// As in Python's chain, the next source is asked whatever a metadata endpoint answers.
 fn not_here(kind: FailureKind, why: &str) -> Result<AccessToken, NoToken> {
     Err(NoToken::NotHere(kind, why.to_owned()))
 }
@@ -270,9 +330,9 @@ mod tests {
     use std::{net::TcpListener, time::Instant};
 
     use super::*;
-    use crate::backends::azure::{
-        credential::Authority,
-        wire::{Roots, WireSettings},
+    use crate::backends::{
+        HttpOptions, RetryOptions,
+        azure::{client::wire::WireSettings, credential::Authority},
     };
 
     #[tokio::test]
@@ -283,18 +343,16 @@ mod tests {
         let environment = Environment::default();
         let reach = Reach {
             wire: Arc::new(Wire::new(WireSettings {
-                roots: Roots::Usual,
                 environment: environment.clone(),
-                connect_timeout: Duration::from_secs(5),
-                timeout: Duration::from_secs(30),
-                max_retries: 3,
+                http: HttpOptions::default(),
+                retries: RetryOptions::default(),
             })),
             authority: Authority::from_environment(&environment).unwrap(),
             environment,
         };
         let identity = ManagedIdentity {
             endpoint: Url::parse(&endpoint).unwrap(),
-            kind: Kind::Imds {
+            kind: MetadataService::Imds {
                 is_there: Arc::default(),
             },
             client_id: None,

@@ -1,4 +1,4 @@
-//! Who we are: coming by a token, once for all who ask at the same time.
+//! Credentials: one login gives the token for all callers.
 
 mod authority;
 mod certificate;
@@ -6,9 +6,16 @@ mod chain;
 mod developer_tools;
 mod environment;
 mod managed_identity;
+#[cfg(feature = "vault")]
+pub(crate) mod proof;
 mod workload_identity;
 
-use std::{panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use azure_core::{
@@ -19,7 +26,7 @@ use azure_core::{
 };
 use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
 use futures_util::FutureExt as _;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::time::Instant;
 
 pub(super) use self::{
     authority::Authority,
@@ -29,22 +36,25 @@ use self::{
     certificate::Certificate, developer_tools::Tool, managed_identity::ManagedIdentity,
     workload_identity::FederatedToken,
 };
-use super::wire::Wire;
-use crate::{ConfigurationError, Environment, Failure, FailureKind, Secret};
+use super::client::wire::Wire;
+use crate::{
+    ConfigurationError, Environment, Failure, Secret,
+    backend::FailureKind,
+    backends::{
+        deadline::Deadline,
+        keeper::{Keeper, Login},
+    },
+};
 
-/// How long a token counts as new: a vault that makes us ask again later has refused it.
+/// How long a token counts as new: a vault that asks for another one later has refused it.
 const NEW: Duration = Duration::from_secs(30);
 
-/// A refusal is remembered for this long, and twice as long each time, up to a minute.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// How to come by a token for Key Vault. `Debug` shows no secret.
+/// How to log in to Key Vault. `Debug` shows no secret.
 #[derive(Debug, Clone)]
-pub struct AzureCredential(pub(super) Kind);
+pub struct AzureCredential(pub(super) Choice);
 
 #[derive(Debug, Clone)]
-pub(super) enum Kind {
+pub(super) enum Choice {
     /// What the environment offers.
     Default(Identity),
     One(Source),
@@ -54,11 +64,12 @@ impl AzureCredential {
     /// The chain of Python's `DefaultAzureCredential`, in its order, from the builder's
     /// environment: a service principal in `AZURE_…` variables (a secret, or a certificate in PEM),
     /// workload identity, managed identity (App Service, or IMDS after a short probe), the Azure
-    /// CLI and the Azure Developer CLI. What gave a token once is kept. `AZURE_TOKEN_CREDENTIALS`
+    /// CLI and the Azure Developer CLI. The source that gave the first token is asked from then on.
+    /// `AZURE_TOKEN_CREDENTIALS`
     /// narrows the chain: `prod`, `dev`, or one credential by its name.
     #[must_use]
     pub fn default_chain() -> Self {
-        Self(Kind::Default(Identity::default()))
+        Self(Choice::Default(Identity::default()))
     }
 
     /// The same with a user-assigned identity: its client id for managed and workload identity,
@@ -69,7 +80,7 @@ impl AzureCredential {
         managed_identity_client_id: impl Into<String>,
         workload_identity_tenant_id: impl Into<String>,
     ) -> Self {
-        Self(Kind::Default(Identity {
+        Self(Choice::Default(Identity {
             client_id: Some(managed_identity_client_id.into()),
             tenant_id: Some(workload_identity_tenant_id.into()),
         }))
@@ -83,7 +94,7 @@ impl AzureCredential {
         client_id: impl Into<String>,
         client_secret: impl Into<Secret>,
     ) -> Self {
-        Self(Kind::One(Source::ClientSecret {
+        Self(Choice::One(Source::ClientSecret {
             tenant_id: tenant_id.into(),
             client_id: client_id.into(),
             secret: client_secret.into(),
@@ -97,7 +108,7 @@ impl AzureCredential {
         client_id: impl Into<String>,
         path: impl Into<PathBuf>,
     ) -> Self {
-        Self(Kind::One(Source::Certificate {
+        Self(Choice::One(Source::Certificate {
             tenant_id: tenant_id.into(),
             client_id: client_id.into(),
             path: path.into(),
@@ -112,23 +123,23 @@ impl AzureCredential {
         client_id: impl Into<String>,
         token_file: impl Into<PathBuf>,
     ) -> Self {
-        Self(Kind::One(Source::WorkloadIdentity {
+        Self(Choice::One(Source::WorkloadIdentity {
             tenant_id: tenant_id.into(),
             client_id: client_id.into(),
             token_file: token_file.into(),
         }))
     }
 
-    /// The chain that this stands for in `environment`.
+    /// The chain of sources in `environment`.
     pub(super) fn chain(&self, environment: &Environment) -> Result<Chain, ConfigurationError> {
         match &self.0 {
-            Kind::Default(identity) => Chain::from_environment(identity, environment),
-            Kind::One(source) => Ok(Chain::of(vec![source.clone()])),
+            Choice::Default(identity) => Chain::from_environment(identity, environment),
+            Choice::One(source) => Ok(Chain::of(vec![source.clone()])),
         }
     }
 }
 
-/// One way to come by a token.
+/// A source of a token.
 #[derive(Debug, Clone)]
 pub(super) enum Source {
     ClientSecret {
@@ -149,18 +160,18 @@ pub(super) enum Source {
     },
     ManagedIdentity(ManagedIdentity),
     DeveloperTool(Tool),
-    /// One that the environment does not offer: its name, and why not.
+    /// A source that the environment does not configure: its name and the reason.
     NotOffered(&'static str, String),
-    /// One that the environment asks for and that cannot be: its name, and why.
+    /// A source that the environment asks for and that cannot be used: its name and the reason.
     Broken(&'static str, String),
 }
 
-/// There is no token.
+/// Why a source gave no token.
 #[derive(Debug)]
 pub(super) enum NoToken {
-    /// It has none here: the next one may.
+    /// The source does not apply here: the next one is tried.
     NotHere(FailureKind, String),
-    /// It tried and failed: no other is tried.
+    /// The source tried and failed: no other is tried.
     Failed(Failure),
 }
 
@@ -184,8 +195,8 @@ impl Source {
         }
     }
 
-    /// Asks for a new token. Nothing is kept from one time to the next, so that a refused token
-    /// is not given out again.
+    /// Asks for a new token. Nothing is kept from one call to the next, so that a refused token is
+    /// not given out again.
     async fn token(&self, scope: &str, reach: &Reach) -> Result<AccessToken, NoToken> {
         let credential: Arc<dyn TokenCredential> = match self {
             Self::NotOffered(_, why) => {
@@ -231,7 +242,8 @@ impl Source {
                 reach.asserting(tenant_id, client_id, token)?
             }
         };
-        // The SDK panics at a token whose end no calendar has; it is not used again then.
+        // The SDK panics at an expiry that no calendar can hold; the credential is not used again
+        // after that.
         let scopes = [scope];
         let token = AssertUnwindSafe(credential.get_token(&scopes, None));
         match token.catch_unwind().await {
@@ -243,7 +255,7 @@ impl Source {
 }
 
 impl Reach {
-    /// A login with what `assertion` says of us.
+    /// A credential that logs in with `assertion`.
     fn asserting<C: azure_identity::ClientAssertion + 'static>(
         &self,
         tenant_id: &str,
@@ -265,96 +277,58 @@ impl Reach {
 
 fn not_usable(what: &str) -> NoToken {
     NoToken::Failed(Failure::configuration(format!(
-        "the tenant id, client id or {what} is empty, or the tenant id holds more than \
-             letters, digits, '.' and '-'"
+        "the tenant id, client id or {what} is empty, or the tenant id contains a character other than \
+         letters, digits, '.' and '-'"
     )))
 }
 
-/// Gives the SDK its token: one for all, kept until shortly before its end. A vault that refuses a
-/// token makes the SDK ask again, and gets a new one.
+/// Gives the SDK its token: one for all callers. If a vault refuses a token, the SDK asks again and
+/// gets a new one.
 #[derive(Debug)]
 pub(super) struct TokenKeeper {
-    chain: Chain,
+    chain: Arc<Chain>,
     reach: Reach,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    held: Option<Held>,
-    refusal: Option<Refusal>,
-}
-
-#[derive(Debug)]
-struct Held {
-    scope: String,
-    token: AccessToken,
-    since: Instant,
-}
-
-#[derive(Debug)]
-struct Refusal {
-    failure: Failure,
-    since: Instant,
-    pause: Duration,
-}
-
-impl Held {
-    fn is_good_for(&self, scope: &str) -> bool {
-        self.scope == scope
-            && self.since.elapsed() < NEW
-            && self.token.expires_on > OffsetDateTime::now_utc()
-    }
+    /// For the scope that was asked for last: a vault has only one.
+    keeper: Mutex<Option<Keeper<Logins>>>,
 }
 
 impl TokenKeeper {
     pub(super) fn new(chain: Chain, reach: Reach) -> Self {
         Self {
-            chain,
+            chain: Arc::new(chain),
             reach,
-            state: Mutex::default(),
+            keeper: Mutex::default(),
         }
     }
 
-    /// Whether somebody waits for a token just now.
+    /// Whether a login has ever given a token.
+    pub(super) fn has_token(&self) -> bool {
+        let keeper = self.keeper();
+        keeper
+            .as_ref()
+            .is_some_and(|keeper| keeper.kept().is_some())
+    }
+
+    /// Whether a login is under way.
     pub(super) fn is_being_asked(&self) -> bool {
-        self.state.try_lock().is_err()
+        self.keeper().as_ref().is_some_and(Keeper::is_logging_in)
     }
 
-    async fn token(&self, scope: &str) -> Result<AccessToken, Failure> {
-        let mut state = self.state.lock().await;
-        if let Some(held) = state.held.as_ref().filter(|held| held.is_good_for(scope)) {
-            return Ok(held.token.clone());
-        }
-        let last_pause = match &state.refusal {
-            Some(refusal) if refusal.since.elapsed() < refusal.pause => {
-                return Err(refusal.failure.clone());
-            }
-            refusal => refusal.as_ref().map(|refusal| refusal.pause),
-        };
-        match self.chain.token(scope, &self.reach).await {
-            Ok(token) => {
-                state.refusal = None;
-                state.held = Some(Held {
-                    scope: scope.to_owned(),
-                    token: token.clone(),
-                    since: Instant::now(),
-                });
-                Ok(token)
-            }
-            Err(failure) => {
-                let longer = last_pause.map(|pause| (pause * 2).min(LONGEST_PAUSE));
-                state.refusal = Some(Refusal {
-                    failure: failure.clone(),
-                    since: Instant::now(),
-                    pause: longer
-                        // An authority that is down may be up soon.
-                        .filter(|_| failure.kind() != FailureKind::Unavailable)
-                        .unwrap_or(SHORTEST_PAUSE),
-                });
-                Err(failure)
-            }
-        }
+    fn keeper(&self) -> MutexGuard<'_, Option<Keeper<Logins>>> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keeper_for(&self, scope: &str) -> Keeper<Logins> {
+        let mut keeper = self.keeper();
+        let current = keeper.take_if(|keeper| keeper.login().scope == scope);
+        let current = current.unwrap_or_else(|| {
+            Keeper::new(Logins {
+                scope: scope.to_owned(),
+                chain: Arc::clone(&self.chain),
+                reach: self.reach.clone(),
+            })
+        });
+        keeper.insert(current).clone()
     }
 }
 
@@ -366,7 +340,52 @@ impl TokenCredential for TokenKeeper {
         _: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         let scope = scopes.first().copied().unwrap_or_default();
-        let token = self.token(scope).await;
-        token.map_err(|failure| Error::new(ErrorKind::Credential, failure))
+        match self.keeper_for(scope).get().await {
+            Ok(held) => Ok(held.token.clone()),
+            Err(failure) => Err(Error::new(ErrorKind::Credential, failure)),
+        }
     }
+}
+
+/// Asks for tokens for one scope.
+#[derive(Debug)]
+struct Logins {
+    scope: String,
+    chain: Arc<Chain>,
+    reach: Reach,
+}
+
+struct Held {
+    token: AccessToken,
+    since: Instant,
+}
+
+impl Login for Logins {
+    type Kept = Held;
+
+    async fn log_in(&self) -> Result<Held, Failure> {
+        let deadline = Deadline::after(self.reach.wire.timeout());
+        let token = deadline.wait_for(self.chain.token(&self.scope, &self.reach));
+        let token = token.await;
+        let token = token.unwrap_or_else(|| Err(no_token_in_time("", deadline)))?;
+        if token.token.secret().is_empty() {
+            return Err(Failure::unavailable(
+                "the token that came with a login is empty",
+            ));
+        }
+        let since = Instant::now();
+        Ok(Held { token, since })
+    }
+
+    fn is_good(&self, held: &Held) -> bool {
+        held.since.elapsed() < NEW && held.token.expires_on > OffsetDateTime::now_utc()
+    }
+}
+
+/// The failure for a login that took too long. `for_whom` says what the token was for.
+pub(super) fn no_token_in_time(for_whom: &str, deadline: Deadline) -> Failure {
+    Failure::unavailable(format!(
+        "no token{for_whom} within {deadline}: check the connection to the authority \
+         (AZURE_AUTHORITY_HOST, or the managed identity's endpoint)"
+    ))
 }

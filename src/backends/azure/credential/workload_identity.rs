@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use azure_core::{Error, error::ErrorKind, http::ClientMethodOptions};
 use azure_identity::ClientAssertion;
 
-use crate::Failure;
+use crate::{Failure, Secret, files};
 
 /// The token in a file, read anew for each login.
 #[derive(Debug)]
@@ -23,14 +23,13 @@ impl FederatedToken {
 #[async_trait]
 impl ClientAssertion for FederatedToken {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
-        tokio::fs::read_to_string(&self.path)
-            .await
-            .map_err(|error| {
-                let file = self.path.display();
-                let failure = Failure::configuration(format!(
-                    "the token file {file} (AZURE_FEDERATED_TOKEN_FILE) cannot be read: {error}"
-                ));
-                Error::new(ErrorKind::Credential, failure)
-            })
+        let token = files::read_text_in_background(&self.path).await;
+        token.map(Secret::into_exposed).map_err(|error| {
+            let file = self.path.display();
+            let failure = Failure::configuration(format!(
+                "the token file {file} (AZURE_FEDERATED_TOKEN_FILE) cannot be read: {error}"
+            ));
+            Error::new(ErrorKind::Credential, failure)
+        })
     }
 }

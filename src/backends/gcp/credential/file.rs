@@ -1,25 +1,24 @@
-//! Credential files: read and checked when the backend is made, so that a bad one is said at once.
+//! Credential files: read and checked when the backend is made, so that an error is reported at once.
 
 use std::path::Path;
 
-use futures_util::FutureExt as _;
-use google_cloud_auth::credentials::service_account;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::Secret;
+use super::{identity::Impersonation, service_account, token::LIFE};
+use crate::{Failure, Secret, backends::google};
 
 /// The types of file that are understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::backends::gcp) enum FileType {
+pub(crate) enum FileType {
     ServiceAccount,
     AuthorizedUser,
     ExternalAccount,
     ImpersonatedServiceAccount,
 }
 
-/// How a file came to be read, which decides what else Google's library reads.
+/// How a file came to be read, which decides what else is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::backends::gcp) enum Role {
+pub(crate) enum Role {
     /// As the key of a service account, and nothing else.
     Key,
     /// As a file of any type.
@@ -28,23 +27,23 @@ pub(in crate::backends::gcp) enum Role {
     Default,
 }
 
-/// A credential file that has all that its type needs.
+/// A credential file with all that its type needs.
 #[derive(Debug, Clone)]
-pub(in crate::backends::gcp) struct CredentialFile {
-    pub(in crate::backends::gcp) file_type: FileType,
-    pub(in crate::backends::gcp) role: Role,
-    pub(in crate::backends::gcp) project: Option<String>,
-    pub(in crate::backends::gcp) universe_domain: Option<String>,
-    pub(in crate::backends::gcp) quota_project: Option<String>,
+pub(crate) struct CredentialFile {
+    pub(crate) file_type: FileType,
+    pub(crate) role: Role,
+    pub(crate) project: Option<String>,
+    pub(crate) universe_domain: Option<String>,
+    pub(crate) quota_project: Option<String>,
     /// The number of the project that a workload identity pool is in.
-    pub(in crate::backends::gcp) pool_project: Option<String>,
+    pub(crate) pool_project: Option<String>,
     /// The setting that led to it, and where that came from.
-    pub(in crate::backends::gcp) given_by: String,
-    /// The whole of it, as JSON.
+    pub(crate) given_by: String,
+    /// The whole file, as JSON.
     document: Secret,
 }
 
-/// What the fields of a type are, all of them texts.
+/// The fields that a type needs; each is a text.
 const SERVICE_ACCOUNT: &[&str] = &["client_email", "private_key"];
 const AUTHORIZED_USER: &[&str] = &["client_id", "client_secret", "refresh_token"];
 const EXTERNAL_ACCOUNT: &[&str] = &["audience", "subject_token_type", "token_url"];
@@ -55,34 +54,24 @@ impl CredentialFile {
     ///
     /// # Errors
     /// With what is wrong with it, and nothing of what it holds.
-    pub(in crate::backends::gcp) fn at(path: &Path, role: Role) -> Result<Self, String> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| format!("{} cannot be read: {}", path.display(), error.kind()))?;
-        Self::parse(&text, role).map_err(|why| format!("{} {why}", path.display()))
+    pub(crate) fn at(path: &Path, role: Role) -> Result<Self, String> {
+        let read = google::read(path).and_then(|fields| Self::new(fields, role));
+        read.map_err(|why| format!("{} {why}", path.display()))
     }
 
     /// Reads `text`.
     ///
     /// # Errors
     /// With what is wrong with it, and nothing of what it holds.
-    pub(in crate::backends::gcp) fn parse(text: &str, role: Role) -> Result<Self, String> {
-        // The error of the parser would hold a piece of the text.
-        match serde_json::from_str(text) {
-            Ok(Value::Object(fields)) => Self::new(fields, role),
-            Ok(_) => Err("is JSON, but no object: it must be a whole credential file".to_owned()),
-            Err(error) => Err(format!(
-                "is not JSON (line {}, column {})",
-                error.line(),
-                error.column()
-            )),
-        }
+    pub(crate) fn parse(text: &str, role: Role) -> Result<Self, String> {
+        Self::new(google::parse(text)?, role)
     }
 
     fn new(mut fields: Map<String, Value>, role: Role) -> Result<Self, String> {
         let file_type = file_type(&fields, role)?;
         let domain = fields.get("universe_domain");
         if domain.is_some_and(|domain| !domain.is_string() && !domain.is_null()) {
-            return Err("has a \"universe_domain\" that is no text".to_owned());
+            return Err("has a \"universe_domain\" that is not text".to_owned());
         }
         match file_type {
             FileType::ServiceAccount => check_key(&mut fields)?,
@@ -106,14 +95,63 @@ impl CredentialFile {
         })
     }
 
-    /// Whether Google's library takes the file itself as what impersonates.
-    pub(in crate::backends::gcp) fn may_be_impersonated_from(&self) -> bool {
-        self.file_type != FileType::ImpersonatedServiceAccount
+    /// All that the file holds.
+    pub(crate) fn document(&self) -> Value {
+        serde_json::from_str(self.document.expose()).unwrap_or_default()
     }
 
-    /// All that the file holds.
-    pub(in crate::backends::gcp) fn document(&self) -> Value {
-        serde_json::from_str(self.document.expose()).unwrap_or_default()
+    /// The credentials that a file starts from which impersonates an account.
+    ///
+    /// # Errors
+    /// When they are not good.
+    pub(super) fn source(&self) -> Result<Self, Failure> {
+        let source = match self.document() {
+            Value::Object(mut fields) => fields.remove("source_credentials"),
+            _ => None,
+        };
+        let source = match source {
+            Some(Value::Object(source)) => Self::new(source, Role::Default),
+            _ => return Err(self.unusable()),
+        };
+        let mut source = source.map_err(|why| {
+            Failure::configuration(format!(
+                "the credentials of {} cannot be used: \"source_credentials\" {why}",
+                self.given_by
+            ))
+        })?;
+        source.given_by.clone_from(&self.given_by);
+        Ok(source)
+    }
+
+    /// The account that the file impersonates, if it does.
+    ///
+    /// # Errors
+    /// When the file names it by something other than text.
+    pub(super) fn impersonation(&self) -> Result<Option<Impersonation>, Failure> {
+        let document = self.document();
+        let url = match document.get("service_account_impersonation_url") {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(url)) => url.clone(),
+            Some(_) => return Err(self.unusable()),
+        };
+        let delegates = document.get("delegates").and_then(Value::as_array);
+        let delegates = delegates.into_iter().flatten().filter_map(Value::as_str);
+        let life = document
+            .get("service_account_impersonation")
+            .and_then(|options| options.get("token_lifetime_seconds")?.as_u64());
+        Ok(Some(Impersonation {
+            url,
+            delegates: delegates.map(str::to_owned).collect(),
+            life: life.unwrap_or(LIFE),
+        }))
+    }
+
+    /// The failure for a file whose fields turn out to be invalid when they are used.
+    pub(super) fn unusable(&self) -> Failure {
+        Failure::configuration(format!(
+            "the credentials of {} cannot be used: a field is missing or has the wrong type",
+            self.given_by
+        ))
     }
 }
 
@@ -167,7 +205,7 @@ fn require_object(fields: &Map<String, Value>, name: &str) -> Result<(), String>
     }
 }
 
-/// Signs something with the key, and fills in what Google's Rust library insists on.
+/// Checks that the private key can sign, and rewrites it so that it is read.
 fn check_key(fields: &mut Map<String, Value>) -> Result<(), String> {
     let Some(Value::String(private_key)) = fields.get_mut("private_key") else {
         return Err(lacks("private_key"));
@@ -177,44 +215,29 @@ fn check_key(fields: &mut Map<String, Value>) -> Result<(), String> {
     if let Some(rewritten) = rewritten(private_key) {
         *private_key = rewritten;
     }
-    if private_key.contains("BEGIN RSA PRIVATE KEY") {
-        return Err(
-            "has a \"private_key\" in the old PKCS #1 form: convert it with `openssl pkcs8 -topk8 \
-             -nocrypt`"
+    match service_account::signer(private_key) {
+        Some(_) => Ok(()),
+        None => Err(
+            "has a \"private_key\" that is broken: it must be the whole PEM text of an RSA key"
                 .to_owned(),
-        );
+        ),
     }
-    for name in ["private_key_id", "project_id"] {
-        if !fields.get(name).is_some_and(Value::is_string) {
-            fields.insert(name.to_owned(), json!(""));
-        }
-    }
-    let document = Value::Object(fields.clone());
-    let signed = service_account::Builder::new(document)
-        .build_signer()
-        .ok()
-        // Nobody has to be asked for it, so that it is done at once.
-        .and_then(|signer| signer.sign("").now_or_never())
-        .is_some_and(|signature| signature.is_ok());
-    if signed {
-        return Ok(());
-    }
-    Err(
-        "has a \"private_key\" that is broken: it must be the whole PEM text of an RSA key"
-            .to_owned(),
-    )
 }
 
-/// The key's PEM text with lines of its own. What is pasted into a variable or an indented file may
-/// have spaces around its lines or in place of their ends: Python's library reads it all the same,
-/// and Google's for Rust does not.
+/// The key's PEM text with its own line ends. Text that is pasted into a variable or an indented file
+/// may have spaces around its lines or in place of their ends; Python's library reads it all the same.
 fn rewritten(pem: &str) -> Option<String> {
-    const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
-    const END: &str = "-----END PRIVATE KEY-----";
-    let (_, key) = pem.split_once(BEGIN)?;
-    let (key, _) = key.split_once(END)?;
+    let label = ["PRIVATE KEY", "RSA PRIVATE KEY"]
+        .into_iter()
+        .find(|label| pem.contains(&format!("-----BEGIN {label}-----")))?;
+    let (begin, end) = (
+        format!("-----BEGIN {label}-----"),
+        format!("-----END {label}-----"),
+    );
+    let (_, key) = pem.split_once(&begin)?;
+    let (key, _) = key.split_once(&end)?;
     let key = key.split_whitespace().collect::<String>();
-    Some(format!("{BEGIN}\n{key}\n{END}\n"))
+    Some(format!("{begin}\n{key}\n{end}\n"))
 }
 
 /// The number in `//iam.googleapis.com/projects/NUMBER/locations/…`.

@@ -1,199 +1,203 @@
-//! From checked settings to the credentials of Google's library.
+//! The account that asks Secret Manager: its token, from the first credential to the last account of
+//! the chain.
 
-use std::time::Duration;
+use http::{Request, header::AUTHORIZATION};
+use serde_json::json;
 
-use google_cloud_auth::{
-    credentials::{
-        Credentials, anonymous, external_account, impersonated, mds,
-        service_account::{self, AccessSpecifier},
-        user_account,
-    },
-    errors::CredentialsError,
+use super::{
+    external_account,
+    file::{CredentialFile, FileType, Role},
+    metadata::MetadataServer,
+    service_account,
+    token::{self, Giver, Token},
 };
-use google_cloud_gax::{
-    exponential_backoff::{ExponentialBackoff, ExponentialBackoffBuilder},
-    retry_policy::{Aip194Strict, RetryPolicyExt as _},
-    retry_throttler::CircuitBreaker,
+use crate::{
+    Failure,
+    backends::gcp::client::wire::{self, Wire},
 };
-use serde_json::{Value, json};
 
-use super::file::{CredentialFile, FileType, Role};
-use crate::backends::gcp::metadata::MetadataServer;
+/// What a token is for, unless scopes are configured.
+const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-/// Who we are, with all that it takes to become it.
+/// Where the refresh tokens of users are exchanged, unless their file names another place.
+const TOKEN_ENDPOINT: &str = "https://oauth2.googleapis.com/token";
+
+/// An account, and all that it takes to get its token.
 #[derive(Debug, Clone)]
-pub(in crate::backends::gcp) struct Identity {
-    pub(in crate::backends::gcp) source: Source,
-    /// `None` is for Google's default.
-    pub(in crate::backends::gcp) scopes: Option<Vec<String>>,
-    pub(in crate::backends::gcp) impersonation: Option<Impersonation>,
+pub(crate) struct Identity {
+    pub(crate) source: Source,
+    /// Empty for Google's default.
+    pub(crate) scopes: Vec<String>,
+    pub(crate) impersonation: Option<Impersonation>,
     /// `GOOGLE_CLOUD_QUOTA_PROJECT`.
-    pub(in crate::backends::gcp) quota_project: Option<String>,
-    pub(in crate::backends::gcp) max_retries: u32,
+    pub(crate) quota_project: Option<String>,
+    pub(crate) universe_domain: String,
 }
 
 /// Where the first token comes from.
 #[derive(Debug, Clone)]
-pub(in crate::backends::gcp) enum Source {
+pub(crate) enum Source {
     Anonymous,
     MetadataServer(MetadataServer),
     File(Box<CredentialFile>),
 }
 
-/// Whom to become, and who vouches for whom on the way there.
+/// An account to impersonate.
 #[derive(Debug, Clone)]
-pub(in crate::backends::gcp) struct Impersonation {
-    pub(in crate::backends::gcp) principal: String,
-    pub(in crate::backends::gcp) delegates: Vec<String>,
-    /// Where tokens are asked for; `None` is for Google's own.
-    pub(in crate::backends::gcp) endpoint: Option<String>,
-}
-
-/// Sets what all builders of Google's library have in common but that of a service account's key,
-/// which asks nobody for its token.
-macro_rules! configured {
-    ($builder:expr, $identity:expr, $scopes:expr, $quota_project:expr) => {{
-        let builder = $builder
-            .with_retry_policy(
-                Aip194Strict.with_attempt_limit($identity.max_retries.saturating_add(1)),
-            )
-            // Lets every retry through: the limit above is all there is.
-            .with_retry_throttler(CircuitBreaker::clamp(1, 0, 0))
-            .with_backoff_policy(pauses());
-        let builder = match $scopes {
-            Some(scopes) => builder.with_scopes(scopes),
-            None => builder,
-        };
-        match $quota_project {
-            Some(project) => builder.with_quota_project_id(project),
-            None => builder,
-        }
-    }};
+pub(crate) struct Impersonation {
+    /// Where its tokens are asked for.
+    pub(crate) url: String,
+    /// The accounts in between.
+    pub(crate) delegates: Vec<String>,
+    /// In seconds.
+    pub(crate) life: u64,
 }
 
 impl Identity {
-    /// New credentials, which ask for their token at once; this must be in a Tokio runtime.
+    /// A new token.
     ///
     /// # Errors
-    /// When Google's library does not take what is configured; its own words, which may hold a
-    /// secret, are left out.
-    pub(in crate::backends::gcp) fn credentials(&self) -> Result<Credentials, CredentialsError> {
-        match &self.impersonation {
-            Some(impersonation) => self.impersonated(impersonation),
-            None => self.source_credentials(self.scopes.clone()),
+    /// When a service that gives tokens does not answer, or refuses.
+    pub(crate) async fn token(&self, wire: &Wire) -> Result<Token, Failure> {
+        let Some(impersonation) = &self.impersonation else {
+            return self.first_token(&self.scopes, wire).await;
+        };
+        let first = self.first_token(&[], wire).await?;
+        let quota_project = self.first_quota_project();
+        impersonation
+            .token(&first, &self.scopes, quota_project, wire)
+            .await
+    }
+
+    /// The project that reads of secrets are billed to, where it is not that of the account.
+    pub(crate) fn quota_project(&self) -> Option<&str> {
+        match self.impersonation {
+            Some(_) => None,
+            None => self.first_quota_project(),
         }
     }
 
-    /// The universe that a file says it belongs to.
-    pub(in crate::backends::gcp) fn universe_domain(&self) -> Option<&str> {
+    /// The same for requests with the first token.
+    fn first_quota_project(&self) -> Option<&str> {
+        let of_environment = self.quota_project.as_deref();
         match &self.source {
-            Source::File(file) => file.universe_domain.as_deref(),
-            Source::Anonymous | Source::MetadataServer(_) => None,
+            Source::Anonymous => None,
+            Source::MetadataServer(_) => of_environment,
+            // A key by itself pays from its own project, whatever the environment says.
+            Source::File(file) if file.role == Role::Key => None,
+            Source::File(file) => of_environment.or(file.quota_project.as_deref()),
         }
     }
 
-    /// What to say where Google's library does not take what is configured.
-    pub(in crate::backends::gcp) fn unusable(&self) -> String {
-        let given_by = match &self.source {
-            Source::File(file) => &file.given_by,
-            Source::Anonymous | Source::MetadataServer(_) => "default credentials",
-        };
-        format!(
-            "the credentials of {given_by} cannot be used: a field is missing, or not of the type \
-             that it must be"
-        )
+    async fn first_token(&self, scopes: &[String], wire: &Wire) -> Result<Token, Failure> {
+        match &self.source {
+            Source::Anonymous => Ok(Token::none()),
+            Source::MetadataServer(server) => server.token(scopes, wire).await,
+            Source::File(file) => file.token(scopes, wire).await,
+        }
     }
+}
 
-    fn source_credentials(
-        &self,
-        scopes: Option<Vec<String>>,
-    ) -> Result<Credentials, CredentialsError> {
-        let file = match &self.source {
-            Source::Anonymous => return Ok(anonymous::Builder::new().build()),
-            Source::MetadataServer(server) => {
-                let builder = mds::Builder::default().with_endpoint(server.url());
-                let builder = configured!(builder, self, scopes, self.quota_project.as_ref());
-                return builder.build().map_err(|_| refused());
-            }
-            Source::File(file) => file,
-        };
-        let document = file.document();
-        // A key by itself pays from its own project, whatever the environment says.
-        let of_environment = self.quota_project.as_ref();
-        let of_environment = of_environment.filter(|_| file.role != Role::Key);
-        let quota = of_environment.or(file.quota_project.as_ref());
-        let built = match file.file_type {
-            FileType::ServiceAccount => {
-                let builder = service_account::Builder::new(document);
-                let builder = match scopes.map(AccessSpecifier::from_scopes) {
-                    Some(scopes) => builder.with_access_specifier(scopes),
-                    None => builder,
-                };
-                match quota {
-                    Some(project) => builder.with_quota_project_id(project),
-                    None => builder,
-                }
-                .build()
-            }
+impl CredentialFile {
+    /// A new token.
+    ///
+    /// # Errors
+    /// As those of [`Identity::token`].
+    async fn token(&self, scopes: &[String], wire: &Wire) -> Result<Token, Failure> {
+        match self.file_type {
+            FileType::ServiceAccount => service_account::token(self, &scope(scopes)),
             FileType::AuthorizedUser => {
                 // What the user agreed to cannot be changed by a default.
-                let scopes = scopes.filter(|_| file.role == Role::Config);
-                configured!(user_account::Builder::new(document), self, scopes, quota).build()
+                let scopes = match self.role {
+                    Role::Config => scopes,
+                    Role::Key | Role::Default => &[],
+                };
+                self.user_token(&scopes.join(" "), wire).await
             }
-            FileType::ExternalAccount => configured!(
-                external_account::Builder::new(document),
-                self,
-                scopes,
-                quota
-            )
-            .build(),
+            FileType::ExternalAccount => match self.impersonation()? {
+                None => external_account::token(self, &scope(scopes), wire).await,
+                Some(impersonation) => {
+                    let first = external_account::token(self, CLOUD_PLATFORM, wire).await?;
+                    impersonation.token(&first, scopes, None, wire).await
+                }
+            },
             FileType::ImpersonatedServiceAccount => {
-                configured!(impersonated::Builder::new(document), self, scopes, quota).build()
+                let (source, impersonation) = (self.source()?, self.impersonation()?);
+                let impersonation = impersonation.ok_or_else(|| self.unusable())?;
+                let first = Box::pin(source.token(&[], wire)).await?;
+                let quota_project = source.quota_project.as_deref();
+                impersonation
+                    .token(&first, scopes, quota_project, wire)
+                    .await
             }
-        };
-        built.map_err(|_| refused())
+        }
     }
 
-    fn impersonated(&self, to: &Impersonation) -> Result<Credentials, CredentialsError> {
-        // Only with a file can the library be told another endpoint.
-        let builder = if let (Source::File(file), Some(endpoint)) = (&self.source, &to.endpoint) {
-            impersonated::Builder::new(to.document(endpoint, &file.document()))
-        } else {
-            impersonated::Builder::from_source_credentials(self.source_credentials(None)?)
-                .with_target_principal(&to.principal)
-        };
-        let builder = if to.delegates.is_empty() {
-            builder
-        } else {
-            builder.with_delegates(&to.delegates)
-        };
-        let scopes = self.scopes.clone();
-        configured!(builder, self, scopes, None::<&String>)
-            .build()
-            .map_err(|_| refused())
+    /// A token for the user's refresh token.
+    async fn user_token(&self, scope: &str, wire: &Wire) -> Result<Token, Failure> {
+        let document = self.document();
+        let field = |name| document.get(name).and_then(serde_json::Value::as_str);
+        let secrets = ["client_id", "client_secret", "refresh_token"];
+        let giver = Giver::of_google("Google's token endpoint");
+        let answer = giver.ask(wire, || {
+            let secrets = secrets.map(|name| (name, field(name).unwrap_or_default()));
+            let fields = [("grant_type", "refresh_token")].into_iter().chain(secrets);
+            let scope = Some(("scope", scope)).filter(|(_, scope)| !scope.is_empty());
+            let url = field("token_uri").unwrap_or(TOKEN_ENDPOINT);
+            token::form(Request::post(url), fields.chain(scope))
+        });
+        giver.token(&answer.await?)
     }
 }
 
 impl Impersonation {
-    /// A file for it, asked for at `endpoint`, that starts with the file `source`.
-    fn document(&self, endpoint: &str, source: &Value) -> Value {
-        let principal = &self.principal;
-        json!({
-            "type": "impersonated_service_account",
-            "service_account_impersonation_url":
-                format!("{endpoint}/v1/projects/-/serviceAccounts/{principal}:generateAccessToken"),
-            "source_credentials": source,
-        })
+    /// A token of the account, asked for with the token `first` of another.
+    async fn token(
+        &self,
+        first: &Token,
+        scopes: &[String],
+        quota_project: Option<&str>,
+        wire: &Wire,
+    ) -> Result<Token, Failure> {
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            #[serde(rename = "accessToken")]
+            access_token: String,
+        }
+        let scopes = match scopes {
+            [] => json!([CLOUD_PLATFORM]),
+            scopes => json!(scopes),
+        };
+        let mut body = json!({"scope": scopes, "lifetime": format!("{}s", self.life)});
+        if let (Some(body), false) = (body.as_object_mut(), self.delegates.is_empty()) {
+            body.insert("delegates".to_owned(), json!(self.delegates));
+        }
+        let body = body.to_string();
+        let giver = Giver::of_google("Google's IAM");
+        let answer = giver.ask(wire, || {
+            let mut request = Request::post(&self.url).header("content-type", "application/json");
+            if let Some(bearer) = &first.bearer {
+                request = request.header(AUTHORIZATION, bearer);
+            }
+            if let Some(project) = quota_project {
+                request = request.header("x-goog-user-project", project);
+            }
+            let request = request.body(body.clone().into());
+            request.map_err(|_| wire::unsendable())
+        });
+        let answer = serde_json::from_slice::<Answer>(&answer.await?);
+        let Answer { access_token } = answer.map_err(|_| giver.unreadable(""))?;
+        // By the life that was asked for, and not by the time in the answer: this machine's clock may
+        // be wrong.
+        let life = std::time::Duration::from_secs(self.life);
+        Token::new(crate::Secret::from(access_token).expose(), life)
     }
 }
 
-fn refused() -> CredentialsError {
-    CredentialsError::from_msg(false, "a field is missing or is not of the type it must be")
-}
-
-fn pauses() -> ExponentialBackoff {
-    ExponentialBackoffBuilder::new()
-        .with_initial_delay(Duration::from_millis(100))
-        .with_maximum_delay(Duration::from_secs(2))
-        .clamp()
+/// `scopes` as one text.
+fn scope(scopes: &[String]) -> String {
+    match scopes {
+        [] => CLOUD_PLATFORM.to_owned(),
+        scopes => scopes.join(" "),
+    }
 }

@@ -1,23 +1,30 @@
-//! Who we are: from what settings say to what signs requests.
+//! Credentials: from settings and files to a token.
 
-pub(super) mod file;
+mod aws;
+mod external_account;
+mod file;
 pub(super) mod identity;
-pub(super) mod renewing;
+pub(super) mod metadata;
+pub(super) mod project;
+#[cfg(feature = "vault")]
+pub(crate) mod proof;
+mod service_account;
 pub(super) mod source;
+pub(super) mod token;
 
 use std::{fmt, path::PathBuf};
 
 use crate::Secret;
 
-/// Whose word Google takes for us.
+/// How to log in to Google Cloud.
 ///
 /// `Debug` shows no secret.
 #[derive(Clone)]
-pub struct GcpCredentials(pub(super) Given);
+pub struct GcpCredential(pub(super) Choice);
 
-/// As it was given, before anything is read.
+/// As it was given, before a file is read.
 #[derive(Clone)]
-pub(super) enum Given {
+pub(super) enum Choice {
     ApplicationDefault,
     Anonymous,
     /// The key of a service account, as JSON.
@@ -28,33 +35,33 @@ pub(super) enum Given {
     ConfigPath(PathBuf),
 }
 
-impl GcpCredentials {
+impl GcpCredential {
     /// Google's Application Default Credentials: the file that `GOOGLE_APPLICATION_CREDENTIALS`
     /// names, the one that `gcloud auth application-default login` writes, the metadata server of
     /// Google's machines. The variables are those of the builder's
     /// [`environment`](super::CloudSecretManagerBuilder::environment).
     #[must_use]
     pub fn application_default() -> Self {
-        Self(Given::ApplicationDefault)
+        Self(Choice::ApplicationDefault)
     }
 
-    /// Nobody: requests carry no token. For emulators.
+    /// No credential: requests carry no token. For emulators.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self(Given::Anonymous)
+        Self(Choice::Anonymous)
     }
 
     /// The key file of a service account, as the JSON that it holds: Airflow's
     /// `gcp_keyfile_dict`.
     #[must_use]
     pub fn key(json: impl Into<Secret>) -> Self {
-        Self(Given::Key(json.into()))
+        Self(Choice::Key(json.into()))
     }
 
     /// The key file of a service account: Airflow's `gcp_key_path`. It must end in `.json`.
     #[must_use]
     pub fn key_path(path: impl Into<PathBuf>) -> Self {
-        Self(Given::KeyPath(path.into()))
+        Self(Choice::KeyPath(path.into()))
     }
 
     /// A credential configuration, as the JSON that it holds: Airflow's
@@ -62,23 +69,23 @@ impl GcpCredentials {
     /// `external_account` (workload identity federation) or `impersonated_service_account`.
     #[must_use]
     pub fn config(json: impl Into<Secret>) -> Self {
-        Self(Given::Config(json.into()))
+        Self(Choice::Config(json.into()))
     }
 
     /// The same in a file.
     #[must_use]
     pub fn config_path(path: impl Into<PathBuf>) -> Self {
-        Self(Given::ConfigPath(path.into()))
+        Self(Choice::ConfigPath(path.into()))
     }
 }
 
-impl fmt::Debug for GcpCredentials {
+impl fmt::Debug for GcpCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Given::ApplicationDefault => "GcpCredentials(application default)",
-            Given::Anonymous => "GcpCredentials(anonymous)",
-            Given::Key(_) | Given::KeyPath(_) => "GcpCredentials(key of a service account)",
-            Given::Config(_) | Given::ConfigPath(_) => "GcpCredentials(configuration)",
+            Choice::ApplicationDefault => "GcpCredential(application default)",
+            Choice::Anonymous => "GcpCredential(anonymous)",
+            Choice::Key(_) | Choice::KeyPath(_) => "GcpCredential(key of a service account)",
+            Choice::Config(_) | Choice::ConfigPath(_) => "GcpCredential(configuration)",
         })
     }
 }

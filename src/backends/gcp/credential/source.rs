@@ -3,45 +3,44 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    GcpCredentials, Given as GivenCredentials,
+    Choice, GcpCredential,
     file::{CredentialFile, Role},
     identity::Source,
 };
 use crate::{
-    ConfigurationError, Environment, backends::gcp::metadata::MetadataServer,
-    backends::given::Given,
+    ConfigurationError, Environment,
+    backends::{gcp::credential::metadata::MetadataServer, google},
+    config::Setting,
 };
 
-const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
-
-/// Reads what was `given`, or what `environment` leads to. An emulator needs nothing there.
+/// Reads what was `given`, or what `environment` names. An emulator needs no credentials.
 ///
 /// # Errors
-/// When a file is not good, or there is nothing at all.
-pub(in crate::backends::gcp) fn read(
-    given: &Given<GcpCredentials>,
+/// When a file is invalid, or nothing is configured.
+pub(crate) fn read(
+    given: &Setting<GcpCredential>,
     environment: &Environment,
     is_emulated: bool,
 ) -> Result<Source, ConfigurationError> {
     let file = match &given.value.0 {
-        GivenCredentials::Anonymous => return Ok(Source::Anonymous),
-        GivenCredentials::ApplicationDefault => {
+        Choice::Anonymous => return Ok(Source::Anonymous),
+        Choice::ApplicationDefault => {
             return application_default(given, environment, is_emulated);
         }
-        GivenCredentials::Key(json) => CredentialFile::parse(json.expose(), Role::Key),
-        GivenCredentials::Config(json) => CredentialFile::parse(json.expose(), Role::Config),
-        GivenCredentials::ConfigPath(path) => CredentialFile::at(path, Role::Config),
-        GivenCredentials::KeyPath(path) => {
+        Choice::Key(json) => CredentialFile::parse(json.expose(), Role::Key),
+        Choice::Config(json) => CredentialFile::parse(json.expose(), Role::Config),
+        Choice::ConfigPath(path) => CredentialFile::at(path, Role::Config),
+        Choice::KeyPath(path) => {
             if !path.as_os_str().as_encoded_bytes().ends_with(b".json") {
                 return Err(given.error("must be the path of a JSON file, ending in .json"));
             }
             CredentialFile::at(path, Role::Key)
         }
     };
-    from_file(file, &given.setting, &given.origin)
+    from_file(file, given.name(), given.origin())
 }
 
-/// The credentials of a file that knows which setting led to it.
+/// The credentials of a file, with the setting that named it.
 fn from_file(
     file: Result<CredentialFile, String>,
     setting: &str,
@@ -54,17 +53,17 @@ fn from_file(
 
 /// Google's Application Default Credentials.
 fn application_default(
-    given: &Given<GcpCredentials>,
+    given: &Setting<GcpCredential>,
     environment: &Environment,
     is_emulated: bool,
 ) -> Result<Source, ConfigurationError> {
     let file = |path: &Path, setting: &str, origin: &str| {
         from_file(CredentialFile::at(path, Role::Default), setting, origin)
     };
-    let of_gcloud = gcloud_path(environment);
-    let named = environment.non_empty(VARIABLE).map(PathBuf::from);
+    let of_gcloud = google::gcloud_file(environment);
+    let named = environment.non_empty(google::VARIABLE).map(PathBuf::from);
     if let Some(path) = named.filter(|path| Some(path) != of_gcloud.as_ref()) {
-        return file(&path, VARIABLE, "the environment");
+        return file(&path, google::VARIABLE, "the environment");
     }
     if let Some(path) = of_gcloud.filter(|path| path.is_file()) {
         return file(&path, "Application Default Credentials", "gcloud's file");
@@ -73,17 +72,8 @@ fn application_default(
         _ if is_emulated => Ok(Source::Anonymous),
         Some(server) => Ok(Source::MetadataServer(server)),
         None => Err(given.error(
-            "there are none: neither settings nor GOOGLE_APPLICATION_CREDENTIALS nor gcloud give \
-             any, and NO_GCE_CHECK says that there is no metadata server",
+            "no credentials were found: neither settings nor GOOGLE_APPLICATION_CREDENTIALS nor gcloud give \
+             any, and NO_GCE_CHECK rules out a metadata server (GCP-1)",
         )),
     }
-}
-
-/// What `gcloud auth application-default login` writes.
-fn gcloud_path(environment: &Environment) -> Option<PathBuf> {
-    let folder = match environment.get("CLOUDSDK_CONFIG") {
-        Some(folder) => PathBuf::from(folder),
-        None => Path::new(environment.non_empty("HOME")?).join(".config/gcloud"),
-    };
-    Some(folder.join("application_default_credentials.json"))
 }

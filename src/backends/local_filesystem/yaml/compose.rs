@@ -30,7 +30,7 @@ pub(super) enum Content {
     Mapping(Vec<(NodeId, NodeId)>),
 }
 
-/// The one document of a file; the root is there unless the file holds nothing.
+/// The one document of a file; without a root if the file is empty.
 #[derive(Default)]
 pub(super) struct Document {
     pub(super) nodes: Vec<Node>,
@@ -68,13 +68,13 @@ impl Document {
 
 /// Reads the one document in `content`.
 pub(super) fn compose(content: &str) -> Result<Document, Malformed> {
-    let mut document = read(content, &Input::new(content))?;
+    let mut document = read(content, &Input::new(content)?)?;
     let Some(last_block) = document.last_block else {
         return Ok(document);
     };
     // Blanks after the last line break are a line of the last block scalar if they are more than
     // its indentation. Then it reads otherwise with them than without.
-    if let Some(input) = Input::with_last_blanks(content)
+    if let Some(input) = Input::with_last_blanks(content)?
         && let Some(with_blanks) = read(content, &input)?.take_text(last_block)
         && let Some(Content::Scalar(text)) = document.content_mut(last_block)
     {
@@ -117,7 +117,7 @@ fn read(content: &str, input: &Input<'_>) -> Result<Document, Malformed> {
 
 /// The parser's words are fixed ones, with nothing of the file in them.
 fn syntax(content: &str, error: &libyaml_safer::Error) -> Malformed {
-    let problem = format!("not YAML: {}", error.problem());
+    let problem = format!("the file is not valid YAML: {}", error.problem());
     let at = error.problem_mark().map_or_else(
         || {
             // Only a character that no YAML has comes without its place.
@@ -148,15 +148,19 @@ impl Composer {
     fn take(&mut self, event: Event) -> Result<(), Malformed> {
         let line = line(&event.start_mark);
         match event.data {
-            EventData::DocumentStart { .. } if self.document.root.is_some() => {
-                Err(Malformed::at(line, "there is more than one YAML document"))
-            }
+            EventData::DocumentStart { .. } if self.document.root.is_some() => Err(Malformed::at(
+                line,
+                "the file contains more than one YAML document",
+            )),
             EventData::Alias { anchor } => match self.anchors.get(&anchor) {
                 Some(&node) => {
                     self.attach(node);
                     Ok(())
                 }
-                None => Err(Malformed::at(line, "a YAML alias has no anchor before it")),
+                None => Err(Malformed::at(
+                    line,
+                    "a YAML alias refers to an anchor that is not defined above it",
+                )),
             },
             EventData::Scalar {
                 anchor,
@@ -206,7 +210,7 @@ impl Composer {
         if let Some(anchor) = anchor
             && self.anchors.insert(anchor, id).is_some()
         {
-            return Err(Malformed::at(line, "a YAML anchor is there twice"));
+            return Err(Malformed::at(line, "a YAML anchor is defined twice"));
         }
         self.attach(id);
         Ok(id)
@@ -243,5 +247,5 @@ impl Composer {
 }
 
 pub(super) fn too_deep() -> String {
-    format!("nests deeper than {MAX_DEPTH} levels")
+    format!("the file nests deeper than {MAX_DEPTH} levels (YAML-2)")
 }

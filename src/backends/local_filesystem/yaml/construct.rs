@@ -19,7 +19,7 @@ const MAX_MERGED: usize = 1_000_000;
 /// The value of the root, if there is one.
 pub(super) fn construct(document: Document) -> Result<Option<Rc<Value>>, Malformed> {
     let mut constructor = Constructor {
-        values: document.nodes.iter().map(|_| State::Waiting).collect(),
+        values: document.nodes.iter().map(|_| Progress::Waiting).collect(),
         nodes: document.nodes,
         depth: 0,
         merged: 0,
@@ -33,12 +33,12 @@ pub(super) fn construct(document: Document) -> Result<Option<Rc<Value>>, Malform
 struct Constructor {
     nodes: Vec<Node>,
     /// The value of each node.
-    values: Vec<State>,
+    values: Vec<Progress>,
     depth: usize,
     merged: usize,
 }
 
-enum State {
+enum Progress {
     Waiting,
     Busy,
     /// The value, and how many levels it nests.
@@ -48,13 +48,16 @@ enum State {
 impl Constructor {
     fn value(&mut self, id: NodeId) -> Result<(Rc<Value>, usize), Malformed> {
         match self.values.get(id) {
-            Some(State::Done(value, height)) => return Ok((value.clone(), *height)),
-            Some(State::Waiting) => {}
-            Some(State::Busy) | None => {
-                return Err(self.error(id, "a YAML alias stands within what it stands for"));
+            Some(Progress::Done(value, height)) => return Ok((value.clone(), *height)),
+            Some(Progress::Waiting) => {}
+            Some(Progress::Busy) | None => {
+                return Err(self.error(
+                    id,
+                    "a YAML alias is inside the value that it refers to (YAML-2)",
+                ));
             }
         }
-        self.set(id, State::Busy);
+        self.set(id, Progress::Busy);
         self.descend(id)?;
         let (value, height) = self.new_value(id)?;
         self.depth -= 1;
@@ -62,11 +65,11 @@ impl Constructor {
             return Err(self.error(id, too_deep()));
         }
         let value = Rc::new(value);
-        self.set(id, State::Done(value.clone(), height));
+        self.set(id, Progress::Done(value.clone(), height));
         Ok((value, height))
     }
 
-    fn set(&mut self, id: NodeId, state: State) {
+    fn set(&mut self, id: NodeId, state: Progress) {
         if let Some(value) = self.values.get_mut(id) {
             *value = state;
         }
@@ -98,14 +101,12 @@ impl Constructor {
         let tag = self.tag(id);
         let scalar = match tag {
             Tag::Seq => return self.list(id),
-            Tag::Map | Tag::Set => return self.mapping(id, tag),
-            Tag::Omap | Tag::Pairs => return self.pairs(id),
+            Tag::Map => return self.mapping(id),
+            Tag::Unsupported(what) => return Ok((Value::Unsupported(what), 0)),
             Tag::Merge | Tag::Default | Tag::Unknown => {
-                let problem = "a YAML tag, or a bare `=` or `<<`, that stands for no plain value";
+                let problem = "a YAML tag, or a bare `=` or `<<`, does not give a value: put it between quotes";
                 return Err(self.error(id, problem));
             }
-            // Python looks at the node itself here, and so not into a mapping.
-            Tag::Timestamp if matches!(self.content(id), Some(Content::Mapping(_))) => None,
             _ => self.scalar(id),
         };
         let value = scalar.and_then(|text| match tag {
@@ -113,13 +114,14 @@ impl Constructor {
             Tag::Bool => scalar::boolean(text).map(Value::Bool),
             Tag::Int => scalar::int(text),
             Tag::Float => scalar::float(text),
-            Tag::Binary => scalar::binary(text),
-            Tag::Timestamp => scalar::timestamp(text),
             _ => Some(Value::text(text)),
         });
         match value {
             Some(value) => Ok((value, 0)),
-            None => Err(self.error(id, "a YAML value is not what its form or tag says")),
+            None => Err(self.error(
+                id,
+                "a YAML value does not match its tag or notation: put it between quotes",
+            )),
         }
     }
 
@@ -140,7 +142,7 @@ impl Constructor {
 
     fn list(&mut self, id: NodeId) -> Result<(Value, usize), Malformed> {
         let Some(Content::Sequence(children)) = self.content(id) else {
-            return Err(self.error(id, "a YAML sequence is tagged, but there is none"));
+            return Err(self.error(id, "a YAML value is tagged as a sequence, but is not one"));
         };
         let mut height = 0;
         let mut items = Vec::with_capacity(children.len());
@@ -152,10 +154,10 @@ impl Constructor {
         Ok((Value::List(items), height + 1))
     }
 
-    fn mapping(&mut self, id: NodeId, tag: Tag) -> Result<(Value, usize), Malformed> {
+    fn mapping(&mut self, id: NodeId) -> Result<(Value, usize), Malformed> {
         self.flatten(id)?;
         let Some(Content::Mapping(pairs)) = self.content(id) else {
-            return Err(self.error(id, "a YAML mapping is tagged, but there is none"));
+            return Err(self.error(id, "a YAML value is tagged as a mapping, but is not one"));
         };
         let mut height = 0;
         let mut dict = DictBuilder::default();
@@ -164,42 +166,16 @@ impl Constructor {
             let (value, value_height) = self.value(value_id)?;
             height = height.max(value_height);
             if !dict.set(key, value) {
-                return Err(self.error(key_id, "a YAML key is a collection"));
+                return Err(self.error(
+                    key_id,
+                    "a YAML key is a sequence or a mapping; it must be a text",
+                ));
             }
         }
-        let dict = dict.finish();
-        let value = if tag == Tag::Set {
-            Value::Set(dict)
-        } else {
-            Value::Dict(dict)
-        };
-        Ok((value, height + 1))
+        Ok((Value::Dict(dict.finish()), height + 1))
     }
 
-    /// A list of pairs, from a sequence of mappings of one entry each.
-    fn pairs(&mut self, id: NodeId) -> Result<(Value, usize), Malformed> {
-        let problem = "`!!omap` and `!!pairs` need a sequence of mappings of one entry each";
-        let Some(Content::Sequence(children)) = self.content(id) else {
-            return Err(self.error(id, problem));
-        };
-        let mut height = 0;
-        let mut pairs = Vec::with_capacity(children.len());
-        for child in children.clone() {
-            let Some(Content::Mapping(entries)) = self.content(child) else {
-                return Err(self.error(child, problem));
-            };
-            let [(key, value)] = *entries.as_slice() else {
-                return Err(self.error(child, problem));
-            };
-            let (key, key_height) = self.value(key)?;
-            let (value, value_height) = self.value(value)?;
-            height = height.max(key_height).max(value_height);
-            pairs.push(Rc::new(Value::Pair(key, value)));
-        }
-        Ok((Value::List(pairs), height + 2))
-    }
-
-    /// Replaces a mapping's merge keys by the entries they stand for, before its own.
+    /// Replaces a mapping's merge keys by the entries that they merge, before its own.
     fn flatten(&mut self, id: NodeId) -> Result<(), Malformed> {
         let Some(Node {
             content: Content::Mapping(pairs),
@@ -253,7 +229,7 @@ impl Constructor {
             };
             self.merged += pairs.len();
             if self.merged > MAX_MERGED {
-                return Err(self.error(id, "`<<` merges more than a million entries"));
+                return Err(self.error(id, "`<<` merges more than a million entries (YAML-2)"));
             }
             merged.extend_from_slice(pairs);
         }

@@ -1,23 +1,23 @@
 //! Integers of any size, from the notations of Python's `int` to decimal digits.
 
-use crate::connection::python::text::MAX_DIGITS;
+use crate::python::number::MAX_DIGITS;
 
-/// Nine decimal digits a limb, the lowest first.
-struct Natural(Vec<u32>);
+/// Eighteen decimal digits a limb, the lowest first.
+struct Natural(Vec<u64>);
 
-const LIMB: u64 = 1_000_000_000;
+const LIMB: u128 = 1_000_000_000_000_000_000;
 
 impl Natural {
     /// `self = self * factor + summand`.
-    fn multiply_add(&mut self, factor: u32, summand: u32) {
-        let mut carry = u64::from(summand);
+    fn multiply_add(&mut self, factor: u64, summand: u64) {
+        let mut carry = u128::from(summand);
         for limb in &mut self.0 {
-            let sum = u64::from(*limb) * u64::from(factor) + carry;
-            *limb = u32::try_from(sum % LIMB).unwrap_or_default();
+            let sum = u128::from(*limb) * u128::from(factor) + carry;
+            *limb = u64::try_from(sum % LIMB).unwrap_or_default();
             carry = sum / LIMB;
         }
         while carry > 0 {
-            self.0.push(u32::try_from(carry % LIMB).unwrap_or_default());
+            self.0.push(u64::try_from(carry % LIMB).unwrap_or_default());
             carry /= LIMB;
         }
     }
@@ -25,8 +25,8 @@ impl Natural {
     /// The decimal digits, if Python would write that many.
     fn digits(&self) -> Option<String> {
         let mut limbs = self.0.iter().rev();
-        let mut digits = limbs.next().map_or_else(|| "0".to_owned(), u32::to_string);
-        digits.extend(limbs.map(|limb| format!("{limb:09}")));
+        let mut digits = limbs.next().map_or_else(|| "0".to_owned(), u64::to_string);
+        digits.extend(limbs.map(|limb| format!("{limb:018}")));
         (digits.len() <= MAX_DIGITS).then_some(digits)
     }
 }
@@ -36,11 +36,12 @@ pub(super) fn parse(text: &str, base: u32) -> Option<String> {
     let text = text.trim();
     let is_negative = text.starts_with('-');
     let text = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let prefixes = match base {
-        2 => ["0b", "0B"],
-        8 => ["0o", "0O"],
-        16 => ["0x", "0X"],
-        _ => ["", ""],
+    // With how many digits are read at once: their number is below `LIMB`.
+    let (prefixes, step) = match base {
+        2 => (["0b", "0B"], 59),
+        8 => (["0o", "0O"], 19),
+        16 => (["0x", "0X"], 14),
+        _ => (["", ""], 17),
     };
     let digits = prefixes
         .iter()
@@ -53,24 +54,16 @@ pub(super) fn parse(text: &str, base: u32) -> Option<String> {
         return None;
     }
     let mut natural = Natural(Vec::new());
-    for c in digits.chars() {
-        natural.multiply_add(base, c.to_digit(base)?);
+    for digits in digits.as_bytes().chunks(step) {
+        let (mut factor, mut number) = (1, 0);
+        for digit in digits {
+            factor *= u64::from(base);
+            number = number * u64::from(base) + u64::from(char::from(*digit).to_digit(base)?);
+        }
+        natural.multiply_add(factor, number);
     }
     let digits = natural.digits()?;
     Some(if is_negative { negated(digits) } else { digits })
-}
-
-/// Numbers to the base 60, each decimal, with colons between.
-pub(super) fn sexagesimal(text: &str) -> Option<String> {
-    let (head, rest) = text.split_once(':')?;
-    let mut natural = Natural(Vec::new());
-    for c in parse(head, 10)?.chars() {
-        natural.multiply_add(10, c.to_digit(10)?);
-    }
-    for part in rest.split(':') {
-        natural.multiply_add(60, parse(part, 10)?.parse().ok()?);
-    }
-    natural.digits()
 }
 
 /// `-value`.

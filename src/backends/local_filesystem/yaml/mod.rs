@@ -5,20 +5,34 @@
 
 mod compose;
 mod construct;
+mod flow_tags;
 mod input;
 mod integer;
 mod scalar;
 mod tag;
 
-use super::{Entry, malformed::Malformed, value::Value};
+use super::{
+    file::Entry,
+    malformed::{Malformed, line_at},
+    value::Value,
+};
 
 /// How deep lists and mappings may nest.
 const MAX_DEPTH: usize = 256;
+
+/// How many `%TAG` directives there may be: each is compared with all that came before it.
+const MAX_TAG_DIRECTIVES: usize = 64;
 
 /// The entries of a YAML file.
 pub(super) fn parse(content: &str) -> Result<Vec<Entry>, Malformed> {
     if content.is_empty() {
         return Err(Malformed::at(1, "the file is empty"));
+    }
+    let directives = content.match_indices("\n%TAG").nth(MAX_TAG_DIRECTIVES);
+    if let Some((at, _)) = directives {
+        let problem =
+            format!("the file has more than {MAX_TAG_DIRECTIVES} %TAG directives (YAML-2)");
+        return Err(Malformed::at(line_at(content.as_bytes(), at + 1), problem));
     }
     let document = compose::compose(content)?;
     let lines = document.lines_of_keys();

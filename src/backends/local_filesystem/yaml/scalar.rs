@@ -1,13 +1,11 @@
-//! YAML 1.1 scalars as PyYAML reads them: what a plain scalar is, and the value it stands for.
+//! YAML 1.1 scalars as PyYAML reads them: the type of a plain scalar, and its value.
 
 use super::{
-    super::{
-        timestamp::{Shape, Timestamp},
-        value::Value,
-    },
+    super::value::{Unsupported, Value},
     integer,
     tag::Tag,
 };
+use crate::python::number;
 
 /// What a scalar without quotes and tag is.
 pub(super) fn resolve_plain(text: &str) -> Tag {
@@ -19,9 +17,10 @@ pub(super) fn resolve_plain(text: &str) -> Tag {
         _ if !text.starts_with(|c: char| matches!(c, '-' | '+' | '.') || c.is_ascii_digit()) => {
             Tag::Str
         }
+        _ if is_base_60(text) => Tag::Unsupported(Unsupported::Base60),
         _ if is_float(text) => Tag::Float,
         _ if is_int(text) => Tag::Int,
-        _ if Shape::of(text).is_some_and(|shape| shape.is_implicit()) => Tag::Timestamp,
+        _ if is_timestamp(text) => Tag::Unsupported(Unsupported::Timestamp),
         _ => Tag::Str,
     }
 }
@@ -70,23 +69,66 @@ fn is_int(text: &str) -> bool {
     if let Some(digits) = text.strip_prefix('0') {
         return digits.is_empty() || all(digits, |byte| matches!(byte, b'0'..=b'7' | b'_'));
     }
-    let (head, minutes) = text
-        .split_once(':')
-        .map_or((text, None), |(head, rest)| (head, Some(rest)));
-    starts_with_digit(head) && all(head, is_digit_or_bar) && minutes.is_none_or(are_sixtieths)
+    starts_with_digit(text) && all(text, is_digit_or_bar)
 }
 
 fn starts_with_digit(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// Numbers below sixty of one or two digits, with colons between.
-fn are_sixtieths(text: &str) -> bool {
-    text.split(':').all(|part| match part.as_bytes() {
+/// An integer or a float in base 60: numbers below sixty of one or two digits, with colons between.
+fn is_base_60(text: &str) -> bool {
+    let number = unsigned(text);
+    let (whole, fraction) = match number.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (number, None),
+    };
+    let Some((head, sixtieths)) = whole.split_once(':') else {
+        return false;
+    };
+    let is_sixtieth = |part: &str| match part.as_bytes() {
         [ones] => ones.is_ascii_digit(),
         [tens, ones] => matches!(tens, b'0'..=b'5') && ones.is_ascii_digit(),
         _ => false,
-    })
+    };
+    starts_with_digit(head)
+        && all(head, is_digit_or_bar)
+        && sixtieths.split(':').all(is_sixtieth)
+        && match fraction {
+            Some(fraction) => fraction.bytes().all(is_digit_or_bar),
+            None => !head.starts_with('0'),
+        }
+}
+
+/// A date with all its digits, or a date and a time, with or without a zone.
+fn is_timestamp(text: &str) -> bool {
+    let digits_as_0 = |c: char| if c.is_ascii_digit() { '0' } else { c };
+    let shape = text.chars().map(digits_as_0).collect::<String>();
+    let end = shape
+        .find(|c| !matches!(c, '0' | '-'))
+        .unwrap_or(shape.len());
+    let Some((date, time)) = shape.split_at_checked(end) else {
+        return false;
+    };
+    if time.is_empty() {
+        return date == "0000-00-00";
+    }
+    let time = time
+        .strip_prefix(['T', 't'])
+        .unwrap_or_else(|| time.trim_start_matches([' ', '\t']));
+    let mut clocks = ["00:00:00", "0:00:00"].iter();
+    let Some(rest) = clocks.find_map(|clock| time.strip_prefix(clock)) else {
+        return false;
+    };
+    let rest = rest
+        .strip_prefix('.')
+        .map_or(rest, |rest| rest.trim_start_matches('0'));
+    let zone = rest.trim_start_matches([' ', '\t']);
+    let is_zone = match zone.strip_prefix(['-', '+']) {
+        Some(offset) => ["0", "00", "0:00", "00:00"].contains(&offset),
+        None => zone == "Z" || rest.is_empty(),
+    };
+    ["0000-0-0", "0000-0-00", "0000-00-0", "0000-00-00"].contains(&date) && is_zone
 }
 
 fn is_float(text: &str) -> bool {
@@ -110,16 +152,7 @@ fn is_float(text: &str) -> bool {
     if !starts_with_digit(whole) {
         return false;
     }
-    match whole.split_once(':') {
-        Some((hours, minutes)) => {
-            all(hours, is_digit_or_bar)
-                && are_sixtieths(minutes)
-                && fraction.bytes().all(is_digit_or_bar)
-        }
-        None => {
-            all(whole, is_digit_or_bar) && without_exponent(fraction).bytes().all(is_digit_or_bar)
-        }
-    }
+    all(whole, is_digit_or_bar) && without_exponent(fraction).bytes().all(is_digit_or_bar)
 }
 
 /// `text` without an exponent, which must have its sign.
@@ -137,6 +170,9 @@ fn without_exponent(text: &str) -> &str {
 
 /// The value of an integer, in whatever form YAML 1.1 has.
 pub(super) fn int(text: &str) -> Option<Value> {
+    if text.contains(':') {
+        return Some(Value::Unsupported(Unsupported::Base60));
+    }
     let text = text.replace('_', "");
     let is_negative = text.starts_with('-');
     let digits = unsigned(&text);
@@ -148,8 +184,6 @@ pub(super) fn int(text: &str) -> Option<Value> {
         integer::parse(digits, 16)?
     } else if digits.starts_with('0') {
         integer::parse(digits, 8)?
-    } else if digits.contains(':') {
-        integer::sexagesimal(digits)?
     } else {
         integer::parse(digits, 10)?
     };
@@ -164,75 +198,15 @@ pub(super) fn int(text: &str) -> Option<Value> {
 pub(super) fn float(text: &str) -> Option<Value> {
     let text = text.replace('_', "").to_lowercase();
     let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
-    let number = unsigned(&text);
-    let value = if number == ".inf" {
+    let unsigned = unsigned(&text);
+    let value = if unsigned == ".inf" {
         f64::INFINITY
-    } else if number == ".nan" {
+    } else if unsigned == ".nan" {
         return Some(Value::Float(f64::NAN));
-    } else if number.contains(':') {
-        let mut value = 0.0;
-        let mut base = 1.0;
-        for part in number.rsplit(':') {
-            value += python_float(part)? * base;
-            base *= 60.0;
-        }
-        value
+    } else if unsigned.contains(':') {
+        return Some(Value::Unsupported(Unsupported::Base60));
     } else {
-        python_float(number)?
+        number::float(unsigned)?
     };
     Some(Value::Float(sign * value))
-}
-
-/// `float(text)`.
-fn python_float(text: &str) -> Option<f64> {
-    text.trim().parse().ok()
-}
-
-/// The value of a timestamp.
-pub(super) fn timestamp(text: &str) -> Option<Value> {
-    // As Python's `$`, which lets a line break pass at the end.
-    let shape = Shape::of(text.strip_suffix('\n').unwrap_or(text))?;
-    Some(match shape.timestamp()? {
-        Timestamp::Date(date) => Value::Date(date),
-        Timestamp::DateTime(time) => Value::DateTime(time),
-    })
-}
-
-/// The bytes of `!!binary`, as Python's forgiving base64 decoder reads them: it passes over what
-/// it does not know, and stops where the padding is complete.
-pub(super) fn binary(text: &str) -> Option<Value> {
-    if !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count, mut pads) = (0_u32, 0_u32, 0_u32);
-    for byte in text.bytes() {
-        let digit = match byte {
-            b'=' => {
-                pads += 1;
-                if count >= 2 && count + pads >= 4 {
-                    return Some(Value::Bytes(bytes));
-                }
-                continue;
-            }
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue,
-        };
-        pads = 0;
-        bits = (bits << 6 | u32::from(digit)) & 0xfff;
-        count = (count + 1) % 4;
-        // Every digit but a group's first completes a byte.
-        let leftover = match count {
-            2 => 4,
-            3 => 2,
-            0 => 0,
-            _ => continue,
-        };
-        bytes.push((bits >> leftover & 0xff).to_le_bytes()[0]);
-    }
-    (count == 0).then_some(Value::Bytes(bytes))
 }

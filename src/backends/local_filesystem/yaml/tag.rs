@@ -1,5 +1,7 @@
 //! What kind of value a node is said to be.
 
+use super::super::value::Unsupported;
+
 /// The tags that PyYAML's safe loader knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tag {
@@ -7,11 +9,6 @@ pub(super) enum Tag {
     Bool,
     Int,
     Float,
-    Binary,
-    Timestamp,
-    Omap,
-    Pairs,
-    Set,
     Str,
     Seq,
     Map,
@@ -20,6 +17,7 @@ pub(super) enum Tag {
     /// The plain scalar `=`.
     Default,
     Unknown,
+    Unsupported(Unsupported),
 }
 
 impl Tag {
@@ -29,11 +27,11 @@ impl Tag {
             Some("bool") => Self::Bool,
             Some("int") => Self::Int,
             Some("float") => Self::Float,
-            Some("binary") => Self::Binary,
-            Some("timestamp") => Self::Timestamp,
-            Some("omap") => Self::Omap,
-            Some("pairs") => Self::Pairs,
-            Some("set") => Self::Set,
+            Some("binary") => Self::Unsupported(Unsupported::Binary),
+            Some("timestamp") => Self::Unsupported(Unsupported::Timestamp),
+            Some("omap") => Self::Unsupported(Unsupported::Omap),
+            Some("pairs") => Self::Unsupported(Unsupported::Pairs),
+            Some("set") => Self::Unsupported(Unsupported::Set),
             Some("str") => Self::Str,
             Some("seq") => Self::Seq,
             Some("map") => Self::Map,

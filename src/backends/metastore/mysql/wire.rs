@@ -1,8 +1,8 @@
 //! A connection to a MySQL server: log in, ask in text, read rows.
 //!
 //! `mysql_common`, the protocol crate beneath `mysql` and `mysql_async`, writes and reads the
-//! packets and makes the proofs of a password; here is who says what when. The drivers above it
-//! do not serve: `mysql_async` takes its TLS from the process-wide default, and panics where a
+//! packets and computes the proofs of a password; this module is the conversation. The drivers
+//! above it do not fit: `mysql_async` takes its TLS from the process-wide default, and panics where a
 //! program has two providers of it and chose none; `sqlx` panics when a server's greeting ends
 //! too early. Neither lets us hand over a connection that is encrypted already, so an authority
 //! could not be checked without the host's name as it is for PostgreSQL.
@@ -27,23 +27,33 @@ use mysql_common::{
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
+    sync::SemaphorePermit,
 };
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
-use super::super::row::{Cell, Row};
+use super::super::{
+    driver::{Fault, LONGEST_ANSWER},
+    row::{Cell, Row},
+};
+use crate::backends::long_answers::{self, SHORT_ANSWER};
 
-/// What can go wrong on the wire.
+/// Why the conversation failed.
 #[derive(Debug)]
 pub(super) enum WireError {
     Io(io::Error),
-    /// TLS could not be had.
+    /// TLS failed, or is not offered.
     Tls(String),
-    /// The server said no; its words are left out, since they name the user.
+    /// The server refused; its message is left out, since it names the user.
     Server(u16),
-    /// The server does not speak the protocol, or wants what is not offered here.
+    /// The answer is longer than [`LONGEST_ANSWER`].
+    TooLong,
+    /// The server does not speak the protocol.
     Protocol(&'static str),
+    /// A setting cannot be used.
+    Setting(Fault),
+    /// The login needs another setting.
+    Configuration(&'static str),
 }
 
 impl From<io::Error> for WireError {
@@ -56,17 +66,16 @@ impl From<PacketCodecError> for WireError {
     fn from(error: PacketCodecError) -> Self {
         match error {
             PacketCodecError::Io(error) => Self::Io(error),
+            PacketCodecError::PacketTooLarge => Self::TooLong,
             _ => UNINTELLIGIBLE,
         }
     }
 }
 
-const UNINTELLIGIBLE: WireError = WireError::Protocol("it sends what is no MySQL");
-const TAKES_TLS: WireError =
-    WireError::Protocol("it wants to see the password, which takes TLS: add ssl_mode=REQUIRED");
-
-/// A bound on one packet; Airflow's largest columns hold 16 MiB.
-const MAX_PACKET: usize = 64 << 20;
+const UNINTELLIGIBLE: WireError = WireError::Protocol("its answer is not MySQL's");
+const TAKES_TLS: WireError = WireError::Configuration(
+    "it asks for the password itself, which is only sent over TLS: add ssl_mode=REQUIRED to the URL",
+);
 
 const CAPABILITIES: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
     .union(CapabilityFlags::CLIENT_PROTOCOL_41)
@@ -81,21 +90,25 @@ const UTF8MB4: u8 = 45;
 const QUERY: u8 = 3;
 
 /// Bytes in both directions.
-trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
 /// A connection, logged in or about to be.
-pub(in super::super) struct Wire {
+pub(crate) struct Wire {
     stream: Box<dyn Stream>,
     codec: PacketCodec,
     received: BytesMut,
+    /// How long the answer is so far.
+    length: usize,
+    /// The share of a long answer in the budget of all.
+    share: Option<SemaphorePermit<'static>>,
     /// Whether TLS is spoken, or about to be.
     is_encrypted: bool,
     is_in_transaction: bool,
 }
 
-/// Who logs in, and where to.
+/// The login, and the server.
 pub(super) struct Login<'a> {
     pub(super) user: &'a str,
     pub(super) password: &'a str,
@@ -112,7 +125,7 @@ pub(super) struct Tls {
     pub(super) is_checked: bool,
 }
 
-/// How far a plain-text password may travel.
+/// How safe the connection is for a plain-text password.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Safety {
     Plain,
@@ -120,7 +133,7 @@ enum Safety {
     Safe,
 }
 
-/// What a server says first.
+/// The server's first packet.
 struct Greeting {
     capabilities: CapabilityFlags,
     nonce: Vec<u8>,
@@ -128,46 +141,37 @@ struct Greeting {
 }
 
 impl Wire {
-    /// Logs in over TCP, with TLS where it is given.
-    pub(super) async fn over_tcp(
-        stream: TcpStream,
+    /// Logs in over `stream`, with TLS where it is given. A stream that `is_local` stays on this machine.
+    pub(super) async fn over(
+        stream: impl Stream + 'static,
+        is_local: bool,
         login: &Login<'_>,
         tls: Option<Tls>,
     ) -> Result<Self, WireError> {
-        stream.set_nodelay(true)?;
         let mut wire = Wire::new(Box::new(stream));
         let greeting = wire.read_greeting().await?;
         let offers_tls = greeting.capabilities.contains(CapabilityFlags::CLIENT_SSL);
         let safety = match tls {
             Some(tls) if offers_tls => wire.encrypt(tls, login).await?,
             Some(tls) if tls.is_required => {
-                return Err(WireError::Tls("the server offers none".to_owned()));
+                return Err(WireError::Tls("the server does not offer TLS".to_owned()));
             }
             _ => Safety::Plain,
         };
+        let safety = if is_local { Safety::Safe } else { safety };
         wire.log_in(login, &greeting, safety).await?;
-        Ok(wire)
-    }
-
-    /// Logs in over a Unix socket.
-    #[cfg(unix)]
-    pub(super) async fn over_socket(
-        stream: tokio::net::UnixStream,
-        login: &Login<'_>,
-    ) -> Result<Self, WireError> {
-        let mut wire = Wire::new(Box::new(stream));
-        let greeting = wire.read_greeting().await?;
-        wire.log_in(login, &greeting, Safety::Safe).await?;
         Ok(wire)
     }
 
     fn new(stream: Box<dyn Stream>) -> Self {
         let mut codec = PacketCodec::default();
-        codec.max_allowed_packet = MAX_PACKET;
+        codec.max_allowed_packet = LONGEST_ANSWER;
         Self {
             stream,
             codec,
             received: BytesMut::new(),
+            length: 0,
+            share: None,
             is_encrypted: false,
             is_in_transaction: false,
         }
@@ -178,8 +182,13 @@ impl Wire {
         self.is_in_transaction
     }
 
-    /// Runs a `SELECT` and gives its rows.
-    pub(super) async fn query(&mut self, sql: &str) -> Result<Vec<Row>, WireError> {
+    /// Runs a `SELECT` of `width` columns and returns its rows, of which there are at most `most`.
+    pub(super) async fn query(
+        &mut self,
+        sql: &str,
+        width: usize,
+        most: usize,
+    ) -> Result<Vec<Row>, WireError> {
         let mut command = Vec::with_capacity(sql.len() + 1);
         command.push(QUERY);
         command.extend_from_slice(sql.as_bytes());
@@ -188,8 +197,11 @@ impl Wire {
 
         let packet = self.read_packet().await?;
         let count = ParseBuf(&packet).checked_eat_lenenc_int();
-        let mut columns = Vec::new();
-        for _ in 0..count.ok_or(UNINTELLIGIBLE)? {
+        if count.and_then(|count| usize::try_from(count).ok()) != Some(width) {
+            return Err(UNINTELLIGIBLE);
+        }
+        let mut columns = Vec::with_capacity(width);
+        for _ in 0..width {
             let packet = self.read_packet().await?;
             columns.push(parse::<Column>(&packet, ())?.column_type());
         }
@@ -201,7 +213,13 @@ impl Wire {
             if is_end_of_rows(&packet) {
                 let status = parse_ok::<OldEofPacket>(&packet)?.status_flags();
                 self.is_in_transaction = status.contains(StatusFlags::SERVER_STATUS_IN_TRANS);
+                if self.share.take().is_some() {
+                    self.received = BytesMut::new();
+                }
                 return Ok(rows);
+            }
+            if rows.len() == most {
+                return Err(UNINTELLIGIBLE);
             }
             let mut values = ParseBuf(&packet);
             let cells = columns.iter().map(|&column| {
@@ -226,14 +244,14 @@ impl Wire {
         })
     }
 
-    /// Goes on under TLS.
+    /// Continues under TLS.
     async fn encrypt(&mut self, tls: Tls, login: &Login<'_>) -> Result<Safety, WireError> {
         let name = ServerName::try_from(tls.host)
-            .map_err(|_| WireError::Tls("the host is no valid name".to_owned()))?;
+            .map_err(|_| WireError::Tls("the host is not a valid name".to_owned()))?;
         self.is_encrypted = true;
         let request = SslRequest::new(self.capabilities(login), packet_limit(), UTF8MB4);
         self.write(&request).await?;
-        // What came before TLS is anybody's word.
+        // Anybody could have sent what came before TLS.
         if !self.received.is_empty() {
             return Err(UNINTELLIGIBLE);
         }
@@ -248,8 +266,8 @@ impl Wire {
         })
     }
 
-    /// What is said to be wanted: before TLS and under it the same, since servers differ in which
-    /// of the two they believe.
+    /// The capabilities that the client announces: before TLS and under it the same, since servers
+    /// differ in which of the two they use.
     fn capabilities(&self, login: &Login<'_>) -> CapabilityFlags {
         let mut flags = CAPABILITIES;
         flags.set(CapabilityFlags::CLIENT_SSL, self.is_encrypted);
@@ -266,7 +284,7 @@ impl Wire {
         greeting: &Greeting,
         safety: Safety,
     ) -> Result<(), WireError> {
-        // A plug-in that is not known is answered with nothing; the server may switch.
+        // An unknown plug-in is answered with nothing; the server may switch to another.
         let proof = prove(&greeting.plugin, login.password, &greeting.nonce, safety);
         let proof = proof.unwrap_or_default();
         let response = HandshakeResponse::new(
@@ -285,7 +303,7 @@ impl Wire {
             let packet = self.read_packet().await?;
             match packet.first() {
                 Some(0x00) => return parse_ok::<CommonOkPacket>(&packet).map(|_| ()),
-                // Another plug-in, and what it starts from.
+                // Another plug-in, with its nonce.
                 Some(0xfe) => {
                     let switch = parse::<AuthSwitchRequest<'_>>(&packet, ())?;
                     let plugin = switch.auth_plugin();
@@ -293,9 +311,9 @@ impl Wire {
                     self.write_packet(&proof).await?;
                 }
                 _ => match parse::<AuthMoreData<'_>>(&packet, ())?.data() {
-                    // `caching_sha2_password` knows us from before.
+                    // `caching_sha2_password` has the password in its cache.
                     [3] => {}
-                    // It does not, and wants the password itself.
+                    // It has not, and asks for the password itself.
                     [4] if safety != Safety::Plain => {
                         self.write_packet(&with_nul(login.password)).await?;
                     }
@@ -313,19 +331,27 @@ impl Wire {
     }
 
     async fn write_packet(&mut self, mut packet: &[u8]) -> Result<(), WireError> {
+        self.length = 0;
         let mut bytes = BytesMut::new();
         self.codec.encode(&mut packet, &mut bytes)?;
         self.stream.write_all(&bytes).await?;
         Ok(self.stream.flush().await?)
     }
 
-    /// The next packet; one in which the server says no is an error.
+    /// The next packet; one in which the server refuses is an error.
     async fn read_packet(&mut self) -> Result<Zeroizing<Vec<u8>>, WireError> {
         let mut packet = Zeroizing::new(Vec::new());
         while !self.codec.decode(&mut self.received, &mut *packet)? {
+            if self.length > LONGEST_ANSWER {
+                return Err(WireError::TooLong);
+            }
+            if self.length > SHORT_ANSWER && self.share.is_none() {
+                self.share = long_answers::share(LONGEST_ANSWER).await;
+            }
             self.received.reserve(4096);
-            if self.stream.read_buf(&mut self.received).await? == 0 {
-                return Err(WireError::Io(io::ErrorKind::UnexpectedEof.into()));
+            match self.stream.read_buf(&mut self.received).await? {
+                0 => return Err(WireError::Io(io::ErrorKind::UnexpectedEof.into())),
+                read => self.length = self.length.saturating_add(read),
             }
         }
         if packet.first() != Some(&0xff) {
@@ -339,7 +365,7 @@ impl Wire {
 }
 
 fn packet_limit() -> u32 {
-    u32::try_from(MAX_PACKET).unwrap_or(u32::MAX)
+    u32::try_from(LONGEST_ANSWER).unwrap_or(u32::MAX)
 }
 
 fn parse<'a, T: MyDeserialize<'a>>(packet: &'a [u8], context: T::Ctx) -> Result<T, WireError> {
@@ -355,8 +381,8 @@ fn is_end_of_rows(packet: &[u8]) -> bool {
     packet.first() == Some(&0xfe) && packet.len() < 8
 }
 
-/// Whether the greeting's length of the nonce is one that `mysql_common` reckons with: from 128 on
-/// it overflows there.
+/// Whether `mysql_common` can read a nonce of the greeting's length: from 128 on it overflows
+/// there.
 fn has_sound_nonce_length(greeting: &[u8]) -> bool {
     const FROM_VERSION_TO_LENGTH: usize = 4 + 8 + 1 + 2 + 1 + 2 + 2;
     let mut rest = ParseBuf(greeting);
@@ -369,7 +395,7 @@ fn has_sound_nonce_length(greeting: &[u8]) -> bool {
     })
 }
 
-/// The proof that we know `password`, as `plugin` wants it.
+/// The proof of `password` that `plugin` asks for.
 fn prove(
     plugin: &AuthPlugin<'_>,
     password: &str,
@@ -386,12 +412,13 @@ fn prove(
         }
         b"sha256_password" if is_encrypted => Ok(with_nul(password)),
         b"sha256_password" => Err(TAKES_TLS),
-        // Whoever answers could ask for it.
+        // Anybody who answers could ask for it.
         b"mysql_clear_password" if safety == Safety::Safe => Ok(with_nul(password)),
-        b"mysql_clear_password" => Err(WireError::Protocol(
-            "it wants the password in clear, which takes a checked certificate: add ssl_ca",
+        b"mysql_clear_password" => Err(WireError::Configuration(
+            "it asks for the password itself, which is only sent over TLS with a checked certificate: \
+             add ssl_ca to the URL",
         )),
-        _ => Err(WireError::Protocol(
+        _ => Err(WireError::Configuration(
             "the user's authentication plug-in is not supported; supported are \
              caching_sha2_password, mysql_native_password, sha256_password, mysql_clear_password \
              and MariaDB's ed25519",

@@ -1,46 +1,54 @@
 //! The options of a PostgreSQL URL, read as `libpq` reads them (and `asyncpg`, where its names
 //! differ).
 //!
-//! An option is honoured, or has no meaning for a reader and is passed over in silence, or is
-//! passed over with a warning. One that would weaken TLS if it were passed over is an error.
+//! An option is honoured, or has no meaning for a reader and is ignored silently, or is
+//! ignored with a warning. One that would weaken TLS if it were ignored is an error.
 
 use std::{
-    fmt,
     hash::{BuildHasher, RandomState},
+    net::IpAddr,
     time::Duration,
 };
 
 use tokio_postgres::{
     Config,
-    config::{ChannelBinding, LoadBalanceHosts, SslNegotiation, TargetSessionAttrs},
+    config::{ChannelBinding, LoadBalanceHosts},
 };
 
-use super::super::{
-    tls::{Check, TlsOptions, Trust, Versions},
-    url::DatabaseUrl,
+use super::{
+    super::{
+        tls::{Check, TlsOptions, Trust, Versions},
+        url::{DatabaseUrl, UrlOption, agree, contradiction, invalid_option},
+    },
+    hosts::{Host, join, parse_port},
 };
 
-/// Where the server's socket is, where the URL names no host: `libpq`'s default on Debian.
-const DEFAULT_HOST: &str = "/var/run/postgresql";
+/// Options that may come more than once: libpq reads each of the hosts and their ports, and any name
+/// will do for the application.
+const MAY_REPEAT: [&str; 3] = ["application_name", "host", "port"];
 
-const DEFAULT_PORT: u16 = 5432;
+/// The options that bound TLS' version.
+const VERSIONS: [&str; 2] = ["ssl_min_protocol_version", "ssl_max_protocol_version"];
 
-/// What steers Python's drivers, or what we do in any case.
-const WITHOUT_MEANING: [&str; 8] = [
+/// Options that only concern Python's drivers, or that change nothing here.
+const WITHOUT_MEANING: [&str; 7] = [
     "client_encoding",
     "command_timeout",
     "prepared_statement_cache_size",
     "prepared_statement_name_func",
     "prepare_threshold",
-    "server_settings",
     "sslcompression",
     "statement_cache_size",
 ];
 
 /// What a URL asks for.
 pub(super) struct Options {
-    /// Everything but host, port and TLS mode.
+    /// Everything but host, port and TLS.
     pub(super) base: Config,
+    /// Whether TLS begins without a request for it.
+    pub(super) is_direct: bool,
+    /// The `transaction_read_only` that the server must have: `on` or `off`.
+    pub(super) read_only: Option<&'static str>,
     pub(super) tls: TlsOptions,
     pub(super) connect_timeout: Option<Duration>,
     /// The schema that `options=-csearch_path=…` names, if it is one and nothing else is asked.
@@ -48,13 +56,6 @@ pub(super) struct Options {
     hosts: Vec<Host>,
     is_random: bool,
     mode: SslMode,
-}
-
-/// One of the servers; any will do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Host {
-    pub(super) name: String,
-    pub(super) port: u16,
 }
 
 /// One way to connect.
@@ -65,8 +66,8 @@ pub(super) enum Mode {
     Tls,
 }
 
-/// `sslmode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `sslmode`, from the weakest to the strictest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum SslMode {
     Disable,
     Allow,
@@ -77,11 +78,12 @@ enum SslMode {
 }
 
 impl Options {
-    /// Reads the options of `url`. What is passed over goes into `ignored`.
+    /// Reads the options of `url`. What is ignored goes into `ignored`.
     pub(super) fn from_url(url: &DatabaseUrl, ignored: &mut Vec<String>) -> Result<Self, String> {
+        url.refuse_repeats(&MAY_REPEAT)?;
         let mut reader = Reader::new(url);
-        for (name, value) in &url.options {
-            reader.read(name, value, url, ignored)?;
+        for option in &url.options {
+            reader.read(option, url, ignored)?;
         }
         reader.finish(url)
     }
@@ -100,8 +102,8 @@ impl Options {
 
     /// The servers, for messages.
     pub(super) fn place(&self) -> String {
-        let hosts = self.hosts.iter().map(Host::to_string).collect::<Vec<_>>();
-        hosts.join(", ")
+        let hosts = self.hosts.iter().map(|host| host.place.as_str());
+        hosts.collect::<Vec<_>>().join(", ")
     }
 
     /// The ways to connect to `host`, in the order to try them. A socket needs no TLS.
@@ -116,38 +118,22 @@ impl Options {
     }
 }
 
-impl Host {
-    fn is_socket(&self) -> bool {
-        self.name.starts_with('/')
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, port } = self;
-        if self.is_socket() {
-            write!(f, "PostgreSQL at {name}/.s.PGSQL.{port}")
-        } else if name.contains(':') {
-            write!(f, "PostgreSQL at [{name}]:{port}")
-        } else {
-            write!(f, "PostgreSQL at {name}:{port}")
-        }
-    }
-}
-
 /// The options read so far.
 struct Reader {
     base: Config,
     hosts: Vec<(String, Option<u16>)>,
+    addresses: Vec<IpAddr>,
     ports: Vec<Option<u16>>,
     mode: Option<SslMode>,
     root: Option<String>,
     certificate: Option<String>,
     key: Option<String>,
-    versions: Versions,
+    versions: Option<Versions>,
     connect_timeout: Option<Duration>,
     search_path: Option<String>,
     is_random: bool,
+    is_direct: bool,
+    read_only: Option<&'static str>,
 }
 
 impl Reader {
@@ -165,27 +151,52 @@ impl Reader {
         Self {
             base,
             hosts: Vec::new(),
+            addresses: Vec::new(),
             ports: Vec::new(),
             mode: None,
             root: None,
             certificate: None,
             key: None,
-            versions: Versions::Both,
+            versions: None,
             connect_timeout: None,
             search_path: None,
             is_random: false,
+            is_direct: false,
+            read_only: None,
         }
     }
 
     fn read(
         &mut self,
-        name: &str,
-        value: &str,
+        option: &UrlOption,
         url: &DatabaseUrl,
         ignored: &mut Vec<String>,
     ) -> Result<(), String> {
+        let (name, value) = (option.name.as_str(), option.value.as_str());
         match name {
             "host" => self.read_hosts(value, url)?,
+            "hostaddr" => {
+                let addresses = value.split(',').map(|address| address.trim().parse());
+                let addresses = addresses.collect::<Result<_, _>>();
+                self.addresses =
+                    addresses.map_err(|_| invalid_option(name, "an IP address for each host"))?;
+            }
+            "unix_sock" => {
+                let host = value.rsplit_once("/.s.PGSQL.");
+                let host = host.and_then(|(folder, port)| Some((folder, parse_port(port).ok()??)));
+                let (folder, port) = host.ok_or_else(|| {
+                    invalid_option(name, "the path of a socket such as /folder/.s.PGSQL.5432")
+                })?;
+                self.hosts = vec![(folder.to_owned(), Some(port))];
+            }
+            // It may name another schema.
+            "server_settings" => {
+                return Err(
+                    "the URL's option `server_settings` cannot be honoured; say the same by \
+                     `options=-c name=value` (DB-6)"
+                        .to_owned(),
+                );
+            }
             "port" => {
                 for port in value.split(',') {
                     self.ports.push(parse_port(port)?);
@@ -203,14 +214,18 @@ impl Reader {
                 let seconds = value
                     .trim()
                     .parse::<f64>()
-                    .map_err(|_| not("a number", name))?;
+                    .map_err(|_| invalid_option(name, "a number of seconds"))?;
                 self.connect_timeout = Duration::try_from_secs_f64(seconds)
                     .ok()
                     .filter(|limit| !limit.is_zero());
             }
             "target_session_attrs" => self.read_session_attributes(value, ignored)?,
             "load_balance_hosts" => {
-                self.is_random = value == "random";
+                self.is_random = match value {
+                    "random" => true,
+                    "disable" => false,
+                    _ => return Err(invalid_option(name, "random or disable")),
+                };
                 if self.is_random {
                     self.base.load_balance_hosts(LoadBalanceHosts::Random);
                 }
@@ -220,18 +235,17 @@ impl Reader {
             }
             _ if self.read_tls(name, value)? => {}
             _ if WITHOUT_MEANING.contains(&name) => {}
-            _ => ignored.push(format!(
-                "{} is passed over; if Airflow connects without it, remove it",
-                url.option(name)
-            )),
+            _ => ignored.push(option.ignored()?),
         }
         Ok(())
     }
 
-    /// One option about TLS, or about who may listen or answer in its place.
+    /// One option about TLS or the server's identity.
     fn read_tls(&mut self, name: &str, value: &str) -> Result<bool, String> {
         match (name, value) {
-            ("sslmode" | "ssl", mode) => self.mode = Some(parse_mode(name, mode)?),
+            ("sslmode" | "ssl", mode) => {
+                agree(&mut self.mode, parse_mode(name, mode)?, &["sslmode", "ssl"])?;
+            }
             ("sslrootcert", path) => self.root = Some(path.to_owned()),
             ("sslcert", path) => self.certificate = Some(path.to_owned()),
             ("sslkey", path) => self.key = Some(path.to_owned()),
@@ -242,9 +256,11 @@ impl Reader {
             | ("gssencmode", "disable" | "prefer")
             | ("sslnegotiation", "postgres")
             | ("sslsni", "1") => {}
-            ("ssl_min_protocol_version", "TLSv1.3") => self.versions = Versions::Only13,
-            ("ssl_max_protocol_version", "TLSv1.2") if self.versions == Versions::Both => {
-                self.versions = Versions::Only12;
+            ("ssl_min_protocol_version", "TLSv1.3") => {
+                agree(&mut self.versions, Versions::Only13, &VERSIONS)?;
+            }
+            ("ssl_max_protocol_version", "TLSv1.2") => {
+                agree(&mut self.versions, Versions::Only12, &VERSIONS)?;
             }
             ("channel_binding", "disable") => {
                 self.base.channel_binding(ChannelBinding::Disable);
@@ -253,7 +269,7 @@ impl Reader {
                 self.base.channel_binding(ChannelBinding::Require);
             }
             ("sslnegotiation", "direct") => {
-                self.base.ssl_negotiation(SslNegotiation::Direct);
+                self.is_direct = true;
             }
             (
                 "sslcrl"
@@ -261,6 +277,8 @@ impl Reader {
                 | "sslpassword"
                 | "requirepeer"
                 | "require_auth"
+                // Its file may ask for TLS, or for another server.
+                | "service"
                 | "gssencmode"
                 | "ssl_min_protocol_version"
                 | "ssl_max_protocol_version"
@@ -272,8 +290,8 @@ impl Reader {
                 _,
             ) => {
                 return Err(format!(
-                    "the URL's option `{name}` cannot be honoured as it is given, and the \
-                     connection would be less safe without it"
+                    "the URL's option `{name}` cannot be honoured with this value, and the \
+                     connection would be less safe without it (DB-6)"
                 ));
             }
             _ => return Ok(false),
@@ -286,7 +304,7 @@ impl Reader {
         let is_repeated = url
             .options
             .iter()
-            .filter(|(name, _)| name == "host")
+            .filter(|option| option.name == "host")
             .count()
             > 1;
         if is_repeated || (!value.contains(',') && !value.starts_with('/')) {
@@ -303,8 +321,8 @@ impl Reader {
         Ok(())
     }
 
-    /// `options`: a search path of one schema is ours to follow, so that no pooler can refuse it;
-    /// anything else is the server's.
+    /// `options`: a search path of one schema is followed here, so that no pooler can refuse it;
+    /// anything else is sent to the server.
     fn read_options(&mut self, value: &str) {
         let words = value.split_ascii_whitespace().collect::<Vec<_>>();
         let setting = match words.as_slice() {
@@ -329,21 +347,25 @@ impl Reader {
         value: &str,
         ignored: &mut Vec<String>,
     ) -> Result<(), String> {
-        let attributes = match value {
-            "any" => TargetSessionAttrs::Any,
-            "read-write" | "primary" => TargetSessionAttrs::ReadWrite,
-            "read-only" | "standby" => TargetSessionAttrs::ReadOnly,
+        self.read_only = match value {
+            "any" => None,
+            "read-write" | "primary" => Some("off"),
+            "read-only" | "standby" => Some("on"),
             "prefer-standby" => {
                 ignored.push(
-                    "the URL's option `target_session_attrs=prefer-standby` is passed over: any \
-                     server will do"
+                    "the URL's option `target_session_attrs=prefer-standby` is ignored: any \
+                     server is used (DB-6)"
                         .to_owned(),
                 );
-                TargetSessionAttrs::Any
+                None
             }
-            _ => return Err(not("one of those that libpq knows", "target_session_attrs")),
+            _ => {
+                return Err(invalid_option(
+                    "target_session_attrs",
+                    "one of any, read-write, read-only, primary, standby and prefer-standby",
+                ));
+            }
         };
-        self.base.target_session_attrs(attributes);
         Ok(())
     }
 
@@ -351,7 +373,7 @@ impl Reader {
         let number = value
             .trim()
             .parse::<u32>()
-            .map_err(|_| not("a number", name))?;
+            .map_err(|_| invalid_option(name, "a whole number"))?;
         let seconds = Duration::from_secs(number.into());
         match name {
             "keepalives" => self.base.keepalives(number != 0),
@@ -367,93 +389,82 @@ impl Reader {
 
     fn finish(self, url: &DatabaseUrl) -> Result<Options, String> {
         let mode = self.mode.unwrap_or(SslMode::Prefer);
-        let identity = match (self.certificate, self.key) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => Some((certificate, key)),
-            _ => {
-                return Err(
-                    "the URL's options `sslcert` and `sslkey` must be given together".to_owned(),
-                );
-            }
-        };
-        let trust = match self.root.as_deref() {
-            None => Trust::Unset,
-            Some("system") => Trust::System,
-            Some(path) => Trust::File(path.to_owned()),
-        };
-        let check = match mode {
-            SslMode::VerifyFull => Check::AuthorityAndHost,
-            SslMode::VerifyCa => Check::Authority,
-            // libpq looks at the certificate in any mode once it knows whom to trust.
-            _ if trust != Trust::Unset => Check::Authority,
-            _ => Check::Nothing,
-        };
-        if check > Check::Nothing && trust == Trust::Unset {
+        if self.is_direct && mode < SslMode::Require {
             return Err(
-                "the URL's `sslmode` asks for a look at the server's certificate; name the file of \
-                 the authorities to trust with `sslrootcert` (`sslrootcert=system` for the \
-                 operating system's)"
+                "the URL's `sslnegotiation=direct` needs `sslmode=require` or a stricter mode, as \
+                 in libpq (DB-16)"
                     .to_owned(),
             );
         }
-        if trust == Trust::System && mode != SslMode::VerifyFull {
-            return Err(
-                "the URL's `sslrootcert=system` needs `sslmode=verify-full`, as in libpq"
-                    .to_owned(),
-            );
+        let is_bound = self.base.get_channel_binding() == ChannelBinding::Require;
+        if is_bound && mode == SslMode::Disable {
+            return Err(contradiction(&["channel_binding", "sslmode"]));
         }
         Ok(Options {
-            hosts: join(self.hosts, self.ports, url)?,
+            tls: self.tls(mode, url)?,
+            hosts: join(self.hosts, self.ports, &self.addresses, url)?,
             base: self.base,
-            tls: TlsOptions {
-                trust,
-                check,
-                identity,
-                versions: self.versions,
-            },
+            is_direct: self.is_direct,
+            read_only: self.read_only,
             connect_timeout: self.connect_timeout,
             search_path: self.search_path,
             is_random: self.is_random,
             mode,
         })
     }
-}
 
-/// Hosts with their ports: each its own, or all the same.
-fn join(
-    mut hosts: Vec<(String, Option<u16>)>,
-    mut ports: Vec<Option<u16>>,
-    url: &DatabaseUrl,
-) -> Result<Vec<Host>, String> {
-    if hosts.is_empty() {
-        let names = url.host.as_deref().unwrap_or(DEFAULT_HOST);
-        hosts.extend(names.split(',').map(|name| (name.to_owned(), None)));
-    }
-    if ports.is_empty() {
-        ports.push(url.port);
-    }
-    if ports.len() > 1 && ports.len() != hosts.len() {
-        return Err("the URL names another number of ports than of hosts".to_owned());
-    }
-    let same = ports.first().copied().flatten();
-    let is_one = ports.len() == 1;
-    let each = ports.into_iter().map(Some).chain(std::iter::repeat(None));
-    Ok(hosts
-        .into_iter()
-        .zip(each)
-        .map(|((name, own), listed)| Host {
-            name: match name.as_str() {
-                "" => DEFAULT_HOST.to_owned(),
-                _ => name,
-            },
-            port: own
-                .or(if is_one { same } else { listed.flatten() })
-                .unwrap_or(DEFAULT_PORT),
+    /// What `mode` does with the options about certificates.
+    fn tls(&self, mode: SslMode, url: &DatabaseUrl) -> Result<TlsOptions, String> {
+        let trust = match self.root.as_deref() {
+            None => Trust::Unset,
+            Some("system") => Trust::System(url.system_authorities.clone()),
+            Some(path) => Trust::File(path.to_owned()),
+        };
+        if matches!(trust, Trust::System(_)) && mode != SslMode::VerifyFull {
+            return Err(
+                "the URL's `sslrootcert=system` needs `sslmode=verify-full`, as in libpq (DB-16)"
+                    .to_owned(),
+            );
+        }
+        // As in libpq, nobody looks at the files then.
+        if mode == SslMode::Disable {
+            return Ok(TlsOptions::unchecked());
+        }
+        let identity = match (&self.certificate, &self.key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+            _ => {
+                return Err(
+                    "the URL's options `sslcert` and `sslkey` must be given together (DB-8)"
+                        .to_owned(),
+                );
+            }
+        };
+        let check = match mode {
+            SslMode::VerifyFull => Check::AuthorityAndHost,
+            SslMode::VerifyCa => Check::Authority,
+            // libpq checks the certificate in every mode once an authority is named.
+            _ if trust != Trust::Unset => Check::Authority,
+            _ => Check::Nothing,
+        };
+        if check > Check::Nothing && trust == Trust::Unset {
+            return Err(
+                "the URL's `sslmode` checks the server's certificate, and `sslrootcert` is not set; \
+                 set it to the file of the trusted authorities, or to `system` for the operating \
+                 system's (DB-8)"
+                    .to_owned(),
+            );
+        }
+        Ok(TlsOptions {
+            trust,
+            check,
+            identity,
+            versions: self.versions.unwrap_or(Versions::Both),
         })
-        .collect())
+    }
 }
 
-/// `sslmode`, and what `asyncpg` takes for `ssl`.
+/// `sslmode`, or `asyncpg`'s `ssl`.
 fn parse_mode(name: &str, value: &str) -> Result<SslMode, String> {
     Ok(match value {
         "disable" => SslMode::Disable,
@@ -463,30 +474,16 @@ fn parse_mode(name: &str, value: &str) -> Result<SslMode, String> {
         "verify-ca" => SslMode::VerifyCa,
         "verify-full" => SslMode::VerifyFull,
         _ => {
-            return Err(not(
-                "one of disable, allow, prefer, require, verify-ca and verify-full",
+            return Err(invalid_option(
                 name,
+                "one of disable, allow, prefer, require, verify-ca and verify-full",
             ));
         }
     })
 }
 
-fn parse_port(text: &str) -> Result<Option<u16>, String> {
-    match text.trim() {
-        "" => Ok(None),
-        text => text
-            .parse()
-            .map(Some)
-            .map_err(|_| not("a number from 0 to 65535", "port")),
-    }
-}
-
-/// Whether a name means the same with quotes around it as without, but for its case.
+/// Whether a name means the same with and without quotes, apart from its case.
 fn is_plain_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-fn not(what: &str, name: &str) -> String {
-    format!("the URL's option `{name}` is not {what}")
 }

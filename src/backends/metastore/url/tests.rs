@@ -10,8 +10,8 @@ use crate::Secret;
 /// The parts in the form of the corpus.
 fn json(url: &DatabaseUrl, name: &str) -> Value {
     let mut query = BTreeMap::<_, Vec<_>>::new();
-    for (name, value) in &url.options {
-        query.entry(name).or_default().push(value);
+    for option in &url.options {
+        query.entry(&option.name).or_default().push(&option.value);
     }
     json!({
         "name": name,
@@ -47,10 +47,12 @@ fn urls_are_split_as_sqlalchemy_splits_them() {
             // We refuse more: what no driver could connect to.
             Err(error) => {
                 let is_ours = match error {
-                    UrlError::NotAUrl => false,
+                    UrlError::NotAUrl | UrlError::SeveralPorts => false,
                     UrlError::UnknownEngine => true,
                     UrlError::Port => out["port"].as_u64().is_none_or(|port| port > 65535),
-                    UrlError::Host => out["host"].as_str().is_some_and(|host| host.contains('@')),
+                    UrlError::At => ["host", "database"]
+                        .iter()
+                        .any(|part| out[part].as_str().is_some_and(|text| text.contains('@'))),
                     UrlError::SqliteWithHost => url.starts_with("sqlite"),
                 };
                 assert!(is_ours || !out["error"].is_null(), "{url}: {error}, {out}");
@@ -95,9 +97,60 @@ fn every_name_of_an_engine_is_known() {
 
 #[test]
 fn what_slipped_out_of_a_password_is_not_shown() {
-    let url = DatabaseUrl::parse("postgresql://u:p@marker?word=x@host/db").unwrap();
-    assert_eq!(url.option("word"), "an option of the URL");
+    let url = DatabaseUrl::parse("postgresql://u:p@marker?a&word=x@host/db").unwrap();
+    assert!(url.is_doubtful);
+    assert_eq!(
+        url.options[0].ignored().unwrap(),
+        "option 2 of the URL is ignored; if Airflow connects without it, remove it (DB-6)"
+    );
     assert_eq!(format!("{url:?}"), "Postgres URL");
-    let error = DatabaseUrl::parse("postgresql://u:p@marker@host/db").unwrap_err();
-    assert_eq!(error, UrlError::Host);
+}
+
+#[test]
+fn a_password_that_is_not_encoded_and_several_ports_are_told_apart() {
+    for (url, expected) in [
+        ("u:p@marker@host/db", Err(UrlError::At)),
+        ("u:p@marker/x@host:5432/db", Err(UrlError::At)),
+        ("u:p@marker#x@host:5432/db", Err(UrlError::At)),
+        ("u:p@marker:x@host:5432/db", Err(UrlError::At)),
+        ("u:p@host:marker/db", Err(UrlError::Port)),
+        ("u:p@host:99999/db", Err(UrlError::Port)),
+        ("u:p@one:5432,two:5433/db", Err(UrlError::SeveralPorts)),
+        // SQLAlchemy reads these: the password ends at the first `@`.
+        ("u:p/a?b#c@host:5432/db", Ok("p/a?b#c")),
+        ("u:p%40x@host:5432/db?a=b@c", Ok("p@x")),
+    ] {
+        let password = DatabaseUrl::parse(&format!("postgresql://{url}"))
+            .map(|url| url.password.unwrap().expose().to_owned());
+        assert_eq!(password, expected.map(str::to_owned), "{url}");
+    }
+}
+
+#[test]
+fn an_option_that_repeats_another_is_refused_by_its_place() {
+    let repeats = |url: &str| DatabaseUrl::parse(url).unwrap().refuse_repeats(&["host"]);
+    assert_eq!(
+        repeats("postgresql://h/db?host=a&sslmode=disable&host=b&sslmode=require"),
+        Err(
+            "option 4 of the URL has the name of option 2 of the URL, and only one can count; \
+             remove one of them (DB-16)"
+                .to_owned()
+        )
+    );
+    assert_eq!(
+        repeats("postgresql://h/db?host=a&host=b&sslmode=require"),
+        Ok(())
+    );
+}
+
+#[test]
+fn an_argument_of_the_program_takes_the_place_of_the_option() {
+    let mut url =
+        DatabaseUrl::parse("postgresql://h/db?sslmode=disable&a=1&sslmode=allow").unwrap();
+    url.set(&[("sslmode".to_owned(), Secret::from("require"))]);
+    let options = url.options.iter();
+    let options: Vec<_> = options
+        .map(|option| (&*option.name, &*option.value))
+        .collect();
+    assert_eq!(options, [("a", "1"), ("sslmode", "require")]);
 }

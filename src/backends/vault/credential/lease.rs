@@ -1,4 +1,4 @@
-//! A token and its lease: pure rules of time, each asked with the time that it is.
+//! A token and its lease: pure rules of time, each given the current time.
 
 use std::{
     sync::{
@@ -8,39 +8,39 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderValue;
 use tokio::time::Instant;
 
-use crate::Secret;
-
-/// The longest pause after a failed login, and before another try to renew.
+/// The longest pause before another try to renew.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a login or a renewal gave.
 #[derive(Debug, Clone)]
-pub(in crate::backends::vault) struct Grant {
-    pub(in crate::backends::vault) token: Secret,
-    /// How long it lasts; `None` is for ever, or not known.
-    pub(in crate::backends::vault) lease: Option<Duration>,
-    pub(in crate::backends::vault) renewable: bool,
-    /// How many requests it is good for; `None` is any number.
-    pub(in crate::backends::vault) uses: Option<u64>,
-    /// Whether Vault itself has just given it, and so it is good.
-    pub(in crate::backends::vault) proven: bool,
+pub(crate) struct Grant {
+    /// As it is sent.
+    pub(crate) token: HeaderValue,
+    /// How long it lasts; `None` if it does not end, or if that is not known.
+    pub(crate) lease: Option<Duration>,
+    pub(crate) renewable: bool,
+    /// How many requests it may be used for; `None` means any number.
+    pub(crate) uses: Option<u64>,
+    /// Whether Vault itself has just given it.
+    pub(crate) proven: bool,
 }
 
 /// A token that is in use.
 #[derive(Debug)]
-pub(in crate::backends::vault) struct Token {
-    secret: Secret,
-    /// Counts logins: a renewed token keeps its number.
+pub(crate) struct Token {
+    header: HeaderValue,
+    /// The number of its login, which a renewal does not change.
     generation: u64,
     granted_at: Instant,
     lease: Option<Duration>,
-    /// The lease its login gave; renewals that give much less come near its greatest age.
+    /// The lease that its login gave. A renewal that gives much less is near the token's maximum age.
     first_lease: Option<Duration>,
-    renewable: bool,
-    /// A part of the lease, by chance, so that many programs do not renew at once.
+    renewable: AtomicBool,
+    /// A random part of the lease, so that many programs do not renew at once.
     refresh_after: Option<Duration>,
     uses_left: Option<AtomicU64>,
     used: AtomicBool,
@@ -60,7 +60,7 @@ impl Token {
             _ => false,
         };
         let grant = Grant {
-            token: self.secret.clone(),
+            token: self.header.clone(),
             renewable: grant.renewable && !near_its_end,
             uses: None,
             proven: true,
@@ -71,13 +71,13 @@ impl Token {
 
     fn new(grant: Grant, generation: u64, first_lease: Option<Duration>, now: Instant) -> Self {
         Self {
-            secret: grant.token,
+            header: grant.token,
             generation,
             granted_at: now,
             lease: grant.lease,
             first_lease,
-            // A renewal is a use, of which such a token has none to spare.
-            renewable: grant.renewable && grant.uses.is_none(),
+            // A renewal is a use, and such a token's uses are counted.
+            renewable: AtomicBool::new(grant.renewable && grant.uses.is_none()),
             refresh_after: grant
                 .lease
                 .map(|lease| lease.mul_f64(0.6 + fastrand::f64() / 15.0)),
@@ -87,8 +87,9 @@ impl Token {
         }
     }
 
-    pub(in crate::backends::vault) fn secret(&self) -> &Secret {
-        &self.secret
+    /// The token as it is sent: no request makes a copy of it.
+    pub(crate) fn header(&self) -> &HeaderValue {
+        &self.header
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -96,7 +97,12 @@ impl Token {
     }
 
     pub(super) fn is_renewable(&self) -> bool {
-        self.renewable
+        self.renewable.load(Ordering::Relaxed)
+    }
+
+    /// Records that Vault does not renew it.
+    pub(super) fn refuse_renewal(&self) {
+        self.renewable.store(false, Ordering::Relaxed);
     }
 
     /// Whether a lookup has used it.
@@ -104,11 +110,8 @@ impl Token {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Takes one use of it, if its lease lasts and a use is left.
-    pub(super) fn take_use(&self, now: Instant) -> bool {
-        if self.is_over(now) {
-            return false;
-        }
+    /// Takes one use of it, if one is left.
+    pub(super) fn take_use(&self) -> bool {
         self.used.store(true, Ordering::Relaxed);
         self.uses_left.as_ref().is_none_or(|left| {
             left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
@@ -137,7 +140,7 @@ impl Token {
         (left / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
     }
 
-    /// Notes that Vault took it.
+    /// Records that Vault accepted it.
     pub(super) fn prove(&self, now: Instant) {
         *self
             .proven_at
@@ -145,7 +148,7 @@ impl Token {
             .unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
-    /// Whether Vault took it within `window` before `now`, and its lease is not over.
+    /// Whether Vault accepted it within `window` before `now`, and its lease is not over.
     pub(super) fn is_proven(&self, window: Duration, now: Instant) -> bool {
         let proven_at = *self
             .proven_at
@@ -153,14 +156,6 @@ impl Token {
             .unwrap_or_else(PoisonError::into_inner);
         !self.is_over(now) && proven_at.is_some_and(|at| now.saturating_duration_since(at) < window)
     }
-}
-
-/// How long not to log in after `failures` failures in a row: 1 s, doubled each time up to 60 s,
-/// give or take a tenth.
-pub(super) fn pause_after_failed_logins(failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(1).min(6);
-    let pause = (SHORTEST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE);
-    pause.mul_f64(0.9 + fastrand::f64() / 5.0)
 }
 
 #[cfg(test)]
@@ -171,7 +166,7 @@ mod tests {
 
     fn grant(lease: Duration) -> Grant {
         Grant {
-            token: "s.token".into(),
+            token: HeaderValue::from_static("s.token"),
             lease: Some(lease),
             renewable: true,
             uses: None,
@@ -183,8 +178,8 @@ mod tests {
     fn a_lease_is_over_a_little_before_its_end() {
         let now = Instant::now();
         let token = Token::granted(grant(Duration::from_secs(5)), 1, now);
-        assert!(token.take_use(now + Duration::from_millis(4499)));
-        assert!(!token.take_use(now + Duration::from_millis(4500)));
+        assert!(!token.is_over(now + Duration::from_millis(4499)));
+        assert!(token.is_over(now + Duration::from_millis(4500)));
     }
 
     #[test]
@@ -208,7 +203,7 @@ mod tests {
         };
         let token = Token::granted(forever, 1, now);
         assert_eq!(token.refresh_at(), None);
-        assert!(token.take_use(now + HOUR * 24 * 365));
+        assert!(!token.is_over(now + HOUR * 24 * 365));
     }
 
     #[test]
@@ -222,7 +217,7 @@ mod tests {
         assert!(!token.is_renewable());
         assert_eq!(
             [true, true, false, false],
-            [(); 4].map(|()| token.take_use(now))
+            [(); 4].map(|()| token.take_use())
         );
     }
 
@@ -246,21 +241,7 @@ mod tests {
         assert!(token.renewed(&grant(HOUR / 2), now).is_renewable());
         let last = token.renewed(&grant(HOUR / 3), now);
         assert!(!last.is_renewable());
-        assert_eq!(last.secret(), token.secret());
+        assert_eq!(last.header(), token.header());
         assert_eq!(last.generation(), token.generation());
-    }
-
-    #[test]
-    fn the_pause_after_failed_logins_grows_from_a_second_to_a_minute() {
-        for (failures, seconds) in [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (1000, 60)] {
-            let whole = Duration::from_secs(seconds);
-            for _ in 0..100 {
-                let pause = pause_after_failed_logins(failures);
-                assert!(
-                    pause >= whole.mul_f64(0.9) && pause <= whole.mul_f64(1.1),
-                    "{pause:?}"
-                );
-            }
-        }
     }
 }

@@ -1,67 +1,86 @@
-//! The logins: what each sends to Vault to get a token.
+//! The logins: the request by which each gets a token from Vault.
+
+mod approle;
+#[cfg(feature = "_aws")]
+mod aws_iam;
+#[cfg(feature = "azure")]
+mod azure;
+mod cloud;
+#[cfg(feature = "gcp")]
+mod gcp;
 
 use std::{
     fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use reqwest::StatusCode;
+use http::{HeaderValue, StatusCode};
 use rustify::{
     endpoint::Endpoint,
     enums::{RequestMethod, RequestType, ResponseType},
     errors::ClientError,
 };
 use serde_json::json;
-use tokio::sync::OnceCell;
-use vaultrs::api::{
-    auth::{
-        approle::requests::LoginWithApproleRequest,
-        kubernetes::requests::LoginWithKubernetesRequest, oidc::requests::JWTLoginRequest,
-        userpass::requests::LoginRequest as LoginWithPasswordRequest,
-    },
-    sys::requests::UnwrapRequest,
+use vaultrs::api::auth::{
+    approle::requests::LoginWithApproleRequest, kubernetes::requests::LoginWithKubernetesRequest,
+    oidc::requests::JWTLoginRequest, userpass::requests::LoginRequest as LoginWithPasswordRequest,
 };
 
-use super::{Authority, Grant, RenewalFailure};
+#[cfg(feature = "_aws")]
+pub use self::aws_iam::AwsIamLogin;
+#[cfg(feature = "gcp")]
+pub(crate) use self::gcp::GcpLogin;
+use self::{approle::SecretId, cloud::CloudLogin};
+use super::{
+    Authority, Grant, RenewalFailure, TokenSource,
+    file::{FileStamp, InlineOrFile, read_secret},
+};
 use crate::{
-    Failure, Secret,
-    backends::vault::{answer, client::Client},
+    Environment, Failure, Secret,
+    backends::vault::{
+        answer,
+        client::{Client, token_header},
+    },
 };
 
 /// Where Kubernetes puts a pod's service account token.
-pub(in crate::backends::vault) const KUBERNETES_JWT_PATH: &str =
-    "/var/run/secrets/kubernetes.io/serviceaccount/token";
+pub(crate) const KUBERNETES_JWT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// A lease that is longer counts as this long, so that no sum of times overflows.
 const LONGEST_LEASE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// How a backend comes by its token. `Debug` shows no secret.
+/// How a backend gets its token. `Debug` shows no secret.
 ///
-/// Files are read again at each login, since what is in them rotates; white space around their
-/// content is no part of it.
+/// Files are read again at each login, since their content rotates. White space at the start and end
+/// of a file is ignored.
 ///
 /// ```
-/// use airflow_secrets::backends::vault::Login;
+/// use airflow_secrets::backends::vault::VaultCredential;
 ///
-/// let login = Login::approle("astro_role", Some("a secret_id")).mounted_at("teams/approle");
+/// let login = VaultCredential::approle("astro_role", Some("a secret_id")).mounted_at("teams/approle");
 /// assert!(!format!("{login:?}").contains("a secret_id"));
 /// ```
 #[derive(Debug, Clone)]
-pub struct Login {
+pub struct VaultCredential {
     method: Method,
     mount: Option<String>,
 }
 
 #[derive(Debug, Clone)]
 enum Method {
-    Token(Given),
+    Token(InlineOrFile),
     AppRole {
-        role_id: Secret,
+        role_id: InlineOrFile,
         secret_id: SecretId,
     },
+    #[cfg_attr(
+        not(any(feature = "_aws", feature = "azure", feature = "gcp")),
+        allow(dead_code, reason = "needs the feature of a cloud")
+    )]
+    Cloud(Arc<dyn CloudLogin>),
     Password {
         kind: PasswordKind,
         username: String,
@@ -69,13 +88,13 @@ enum Method {
     },
     Jwt {
         role: String,
-        jwt: Given,
+        jwt: InlineOrFile,
     },
     Kubernetes {
         role: String,
         jwt_path: PathBuf,
     },
-    GitHub(Given),
+    GitHub(InlineOrFile),
     Certificate {
         role: Option<String>,
     },
@@ -88,35 +107,7 @@ enum PasswordKind {
     Radius,
 }
 
-/// A secret in hand, or in a file.
-#[derive(Debug, Clone)]
-enum Given {
-    Inline(Secret),
-    File(PathBuf),
-}
-
-impl Given {
-    async fn read(&self) -> Result<Secret, Failure> {
-        match self {
-            Self::Inline(secret) => Ok(secret.clone()),
-            Self::File(path) => read_secret(path).await,
-        }
-    }
-}
-
-/// AppRole's second half.
-#[derive(Debug, Clone)]
-enum SecretId {
-    None,
-    Inline(Secret),
-    /// Behind a wrapping token, which can be opened once; what was in it is kept.
-    Wrapped {
-        token: Secret,
-        secret_id: Arc<OnceCell<Secret>>,
-    },
-}
-
-impl Login {
+impl VaultCredential {
     fn new(method: Method) -> Self {
         Self {
             method,
@@ -124,33 +115,15 @@ impl Login {
         }
     }
 
-    /// With a token that is there already. Airflow: `auth_type` `token`, `token`.
+    /// With a token that exists already. Airflow: `auth_type` `token`, `token`.
     pub fn token(token: impl Into<Secret>) -> Self {
-        Self::new(Method::Token(Given::Inline(token.into())))
+        Self::new(Method::Token(InlineOrFile::Inline(token.into())))
     }
 
-    /// With the token in a file, such as an agent keeps fresh. Airflow: `token_path`.
+    /// With the token in a file, which an agent may keep fresh. The file is read again when it has
+    /// changed, and when Vault refuses the token. Airflow: `token_path`.
     pub fn token_path(path: impl Into<PathBuf>) -> Self {
-        Self::new(Method::Token(Given::File(path.into())))
-    }
-
-    /// With an AppRole; a role may need no `secret_id`. Airflow: `auth_type` `approle`.
-    pub fn approle<S: Into<Secret>>(role_id: impl Into<Secret>, secret_id: Option<S>) -> Self {
-        let secret_id = secret_id.map_or(SecretId::None, |id| SecretId::Inline(id.into()));
-        let role_id = role_id.into();
-        Self::new(Method::AppRole { role_id, secret_id })
-    }
-
-    /// With an AppRole whose `secret_id` comes response-wrapped: `wrapping_token` is opened at
-    /// the first login, and an error says if somebody has opened it before. Airflow has no such
-    /// login.
-    pub fn approle_wrapped(role_id: impl Into<Secret>, wrapping_token: impl Into<Secret>) -> Self {
-        let secret_id = SecretId::Wrapped {
-            token: wrapping_token.into(),
-            secret_id: Arc::default(),
-        };
-        let role_id = role_id.into();
-        Self::new(Method::AppRole { role_id, secret_id })
+        Self::new(Method::Token(InlineOrFile::File(path.into())))
     }
 
     /// With a user's name and password. Airflow: `auth_type` `userpass`.
@@ -163,8 +136,8 @@ impl Login {
         Self::with_password(PasswordKind::Ldap, username.into(), password.into())
     }
 
-    /// With a RADIUS user's name and password. Airflow has an `auth_type` `radius`, but only
-    /// writes Vault's configuration with it and never logs in.
+    /// With a RADIUS user's name and password. Airflow's `auth_type` `radius` only writes Vault's
+    /// configuration and never logs in.
     pub fn radius(username: impl Into<String>, password: impl Into<Secret>) -> Self {
         Self::with_password(PasswordKind::Radius, username.into(), password.into())
     }
@@ -179,7 +152,7 @@ impl Login {
 
     /// With a JSON web token. Airflow: `auth_type` `jwt`, `jwt_token`.
     pub fn jwt(role: impl Into<String>, jwt: impl Into<Secret>) -> Self {
-        let jwt = Given::Inline(jwt.into().expose().trim().into());
+        let jwt = InlineOrFile::Inline(jwt.into().expose().trim().into());
         Self::new(Method::Jwt {
             role: role.into(),
             jwt,
@@ -188,7 +161,7 @@ impl Login {
 
     /// With the JSON web token in a file. Airflow: `jwt_token_path`.
     pub fn jwt_path(role: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        let jwt = Given::File(path.into());
+        let jwt = InlineOrFile::File(path.into());
         Self::new(Method::Jwt {
             role: role.into(),
             jwt,
@@ -211,16 +184,17 @@ impl Login {
 
     /// With a GitHub token. Airflow: `auth_type` `github`, `token`.
     pub fn github(token: impl Into<Secret>) -> Self {
-        Self::new(Method::GitHub(Given::Inline(token.into())))
+        Self::new(Method::GitHub(InlineOrFile::Inline(token.into())))
     }
 
-    /// With the GitHub token in a file. Airflow's `token_path`, which it reads for `token` alone.
+    /// With the GitHub token in a file. Airflow documents `token_path` for this login and does not
+    /// read it.
     pub fn github_path(path: impl Into<PathBuf>) -> Self {
-        Self::new(Method::GitHub(Given::File(path.into())))
+        Self::new(Method::GitHub(InlineOrFile::File(path.into())))
     }
 
-    /// With the client certificate of the connection; `role` names the certificate role, without
-    /// one Vault tries them all. Airflow has no such login.
+    /// With the client certificate of the connection. `role` names the certificate role; without it
+    /// Vault tries all roles. Airflow has no such login.
     #[must_use]
     pub fn certificate(role: Option<&str>) -> Self {
         Self::new(Method::Certificate {
@@ -228,7 +202,7 @@ impl Login {
         })
     }
 
-    /// Where the login method is mounted below `auth/`; by default where Vault mounts it.
+    /// Where the login method is mounted, without `auth/`. Default: Vault's own, such as `approle`.
     /// Airflow: `auth_mount_point`.
     #[must_use]
     pub fn mounted_at(mut self, mount: impl Into<String>) -> Self {
@@ -236,11 +210,11 @@ impl Login {
         self
     }
 
-    pub(in crate::backends::vault) fn mount(&self) -> &str {
+    pub(crate) fn mount(&self) -> &str {
         self.mount.as_deref().unwrap_or(self.method.default_mount())
     }
 
-    pub(in crate::backends::vault) fn needs_client_certificate(&self) -> bool {
+    pub(crate) fn needs_client_certificate(&self) -> bool {
         matches!(self.method, Method::Certificate { .. })
     }
 }
@@ -250,6 +224,7 @@ impl Method {
         match self {
             Self::Token(_) => "token",
             Self::AppRole { .. } => "approle",
+            Self::Cloud(login) => login.default_mount(),
             Self::Password {
                 kind: PasswordKind::Userpass,
                 ..
@@ -269,11 +244,12 @@ impl Method {
         }
     }
 
-    /// What to look at when Vault refuses the login.
+    /// What to check when Vault refuses the login.
     fn what_to_check(&self) -> &'static str {
         match self {
             Self::Token(_) => "the token",
             Self::AppRole { .. } => "role_id and secret_id, and that they have not expired",
+            Self::Cloud(login) => login.what_to_check(),
             Self::Password { .. } => "username and password",
             Self::Jwt { .. } => "jwt_role and the token, and that it has not expired",
             Self::Kubernetes { .. } => "kubernetes_role and the pod's service account",
@@ -283,71 +259,83 @@ impl Method {
     }
 }
 
-/// Logs in to Vault with one [`Login`].
-pub(in crate::backends::vault) struct VaultAuthority {
+/// Logs in to Vault with one [`VaultCredential`].
+pub(crate) struct VaultAuthority {
     client: Arc<Client>,
-    login: Login,
+    login: VaultCredential,
+    /// Where a cloud's credentials are found.
+    environment: Environment,
+    /// The file of the token as it was when it was last read.
+    token_file: Mutex<Option<FileStamp>>,
 }
 
 impl VaultAuthority {
-    pub(in crate::backends::vault) fn new(client: Arc<Client>, login: Login) -> Self {
-        Self { client, login }
+    pub(crate) fn new(
+        client: Arc<Client>,
+        login: VaultCredential,
+        environment: Environment,
+    ) -> Self {
+        Self {
+            client,
+            login,
+            environment,
+            token_file: Mutex::default(),
+        }
+    }
+
+    fn token_file(&self) -> MutexGuard<'_, Option<FileStamp>> {
+        self.token_file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn read_token(&self, given: &InlineOrFile) -> Result<Secret, Failure> {
+        if let InlineOrFile::File(path) = given {
+            // Before it is read: a change while it is read is noticed at the next lookup.
+            let stamp = FileStamp::of(path).await;
+            *self.token_file() = stamp;
+        }
+        given.read("token").await
     }
 
     /// The token that `request` logs in for.
     async fn granted(&self, request: impl Endpoint) -> Result<Grant, Failure> {
         let (status, body) = self.client.call(&request, None).await?;
         if status.is_success() {
-            return Ok(grant(answer::auth(&body)?));
+            return answer::auth(&body).and_then(grant).map_err(|failure| {
+                let mount = self.login.mount();
+                let message = format!("the login at auth/{mount} failed: {failure}");
+                Failure::new(failure.kind(), message)
+            });
         }
-        Err(self.refused(status))
+        Err(self.refused(status, &body))
     }
 
-    fn refused(&self, status: StatusCode) -> Failure {
+    fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
         let mount = self.login.mount();
-        let refused = |check: &str| {
-            let message = format!("the login at auth/{mount} was refused: check {check}");
+        let check = self.login.method.what_to_check();
+        let refused = |further: &str| {
+            let message = format!("the login at auth/{mount} was refused: check {check}{further}");
             Failure::access_denied(message)
         };
+        if matches!(status.as_u16(), 400 | 401 | 403 | 404) && !answer::is_error(body) {
+            let why = answer::not_vault();
+            return Failure::unavailable(format!("the login at auth/{mount} failed: {why}"));
+        }
         match status {
-            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => {
-                refused(self.login.method.what_to_check())
+            _ if answer::says(body, "namespace not found") => {
+                refused("; and \"namespace\", which does not exist")
             }
-            // Vault tells strangers nothing about its mounts: 403 is also for those that are not.
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => refused(&format!(
-                "{}; and \"auth_mount_point\", since nothing may be mounted there",
-                self.login.method.what_to_check()
-            )),
-            status => self.client.unexpected(status),
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => refused(""),
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND if mount.starts_with("auth/") => refused(
+                "; and \"auth_mount_point\", which begins with \"auth/\": that is added, leave it out",
+            ),
+            // Vault answers 403 also where nothing is mounted.
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => refused(
+                "; and \"auth_mount_point\" and \"namespace\": the login method may not be mounted there",
+            ),
+            status => self.client.unexpected(status, body),
         }
-    }
-
-    async fn secret_id(&self, secret_id: &SecretId) -> Result<String, Failure> {
-        match secret_id {
-            SecretId::None => Ok(String::new()),
-            SecretId::Inline(secret_id) => Ok(secret_id.expose().to_owned()),
-            SecretId::Wrapped { token, secret_id } => {
-                let secret_id = secret_id.get_or_try_init(|| self.unwrap(token)).await?;
-                Ok(secret_id.expose().to_owned())
-            }
-        }
-    }
-
-    async fn unwrap(&self, wrapping_token: &Secret) -> Result<Secret, Failure> {
-        let request = UnwrapRequest { token: None };
-        let (status, body) = self
-            .client
-            .call_once(&request, Some(wrapping_token))
-            .await?;
-        let secret_id = status
-            .is_success()
-            .then(|| answer::unwrapped_secret_id(&body));
-        secret_id.flatten().ok_or_else(|| {
-            Failure::access_denied(
-                "the wrapping token holds no secret_id: it has expired or was opened before; if \
-                 not by you, somebody else has the secret_id now",
-            )
-        })
     }
 }
 
@@ -357,14 +345,14 @@ impl Authority for VaultAuthority {
         let mount = self.login.mount().to_owned();
         match &self.login.method {
             Method::Token(given) => Ok(Grant {
-                token: given.read().await?,
+                token: token_header(self.read_token(given).await?)?,
                 lease: None,
                 renewable: false,
                 uses: None,
                 proven: false,
             }),
             Method::AppRole { role_id, secret_id } => {
-                let role_id = role_id.expose().to_owned();
+                let role_id = role_id.read("role_id").await?.expose().to_owned();
                 let secret_id = self.secret_id(secret_id).await?;
                 self.granted(LoginWithApproleRequest {
                     mount,
@@ -372,6 +360,12 @@ impl Authority for VaultAuthority {
                     secret_id,
                 })
                 .await
+            }
+            Method::Cloud(login) => {
+                let limit = self.client.settings.http.timeout();
+                let body = cloud::body(&**login, &self.environment, limit).await?;
+                let body = body.expose().to_owned();
+                self.granted(OtherLogin { mount, body }).await
             }
             // The three take the same request.
             Method::Password {
@@ -387,18 +381,18 @@ impl Authority for VaultAuthority {
                 .await
             }
             Method::Jwt { role, jwt } => {
-                let jwt = jwt.read().await?.expose().to_owned();
+                let jwt = jwt.read("token").await?.expose().to_owned();
                 let role = Some(role.clone());
                 self.granted(JWTLoginRequest { mount, jwt, role }).await
             }
             Method::Kubernetes { role, jwt_path } => {
-                let jwt = read_secret(jwt_path).await?.expose().to_owned();
+                let jwt = read_secret("token", jwt_path).await?.expose().to_owned();
                 let role = role.clone();
                 self.granted(LoginWithKubernetesRequest { mount, role, jwt })
                     .await
             }
             Method::GitHub(token) => {
-                let token = token.read().await?;
+                let token = token.read("token").await?;
                 let body = json!({ "token": token.expose() }).to_string();
                 self.granted(OtherLogin { mount, body }).await
             }
@@ -416,14 +410,28 @@ impl Authority for VaultAuthority {
         }
     }
 
-    fn can_log_in_anew(&self) -> bool {
-        !matches!(self.login.method, Method::Token(Given::Inline(_)))
+    fn source(&self) -> TokenSource {
+        match &self.login.method {
+            Method::Token(InlineOrFile::Inline(_)) => TokenSource::Settings,
+            Method::Token(InlineOrFile::File(_)) => TokenSource::File,
+            _ => TokenSource::Login,
+        }
     }
 
-    async fn renew(&self, token: &Secret) -> Result<Grant, RenewalFailure> {
+    async fn has_changed(&self) -> bool {
+        match &self.login.method {
+            Method::Token(InlineOrFile::File(path)) => {
+                let stamp = FileStamp::of(path).await;
+                stamp.is_some() && stamp != *self.token_file()
+            }
+            _ => false,
+        }
+    }
+
+    async fn renew(&self, token: &HeaderValue) -> Result<Grant, RenewalFailure> {
         match self.client.call(&RenewSelf, Some(token)).await {
             Ok((status, body)) if status.is_success() => answer::auth(&body)
-                .map(grant)
+                .and_then(grant)
                 .map_err(|_| RenewalFailure::Refused),
             Ok(_) => Err(RenewalFailure::Refused),
             Err(_) => Err(RenewalFailure::Unavailable),
@@ -437,32 +445,18 @@ impl fmt::Debug for VaultAuthority {
     }
 }
 
-fn grant(auth: answer::Auth) -> Grant {
-    Grant {
-        token: auth.client_token.into(),
+fn grant(auth: answer::Auth) -> Result<Grant, Failure> {
+    Ok(Grant {
+        token: token_header(auth.client_token.into())?,
         lease: (auth.lease_duration > 0)
             .then(|| Duration::from_secs(auth.lease_duration).min(LONGEST_LEASE)),
         renewable: auth.renewable,
         uses: (auth.num_uses > 0).then_some(auth.num_uses),
         proven: true,
-    }
+    })
 }
 
-async fn read_secret(path: &Path) -> Result<Secret, Failure> {
-    let problem = match tokio::fs::read_to_string(path).await.map(Secret::from) {
-        Ok(text) => match text.expose().trim() {
-            "" => "it is empty".to_owned(),
-            token => return Ok(token.into()),
-        },
-        Err(error) => error.to_string(),
-    };
-    Err(Failure::configuration(format!(
-        "the token file {} cannot be used: {problem}",
-        path.display()
-    )))
-}
-
-/// A login that `vaultrs` has no request for, or sends under a name that Vault does not read.
+/// A login that `vaultrs` has no request for, or whose members it gives names that Vault does not read.
 struct OtherLogin {
     mount: String,
     body: String,
@@ -486,7 +480,7 @@ impl Endpoint for OtherLogin {
     }
 }
 
-/// `vaultrs` has this one with a tab before its path.
+/// The request of `vaultrs` has a tab before its path.
 struct RenewSelf;
 
 impl Endpoint for RenewSelf {

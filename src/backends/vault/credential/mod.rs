@@ -1,309 +1,271 @@
-//! The token's life: one login for all callers, a lease that is renewed before it ends, and what
-//! a 403 means.
+//! The token's life: a lease that is renewed before it ends, and what a 403 means.
 
+pub(super) mod file;
 mod lease;
 pub(super) mod login;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
+use http::HeaderValue;
 use tokio::{
-    sync::watch,
-    task::AbortHandle,
-    time::{Instant, sleep, sleep_until},
+    task::JoinHandle,
+    time::{Instant, sleep_until},
 };
 
+use self::lease::Grant;
 pub(super) use self::lease::Token;
-use self::lease::{Grant, pause_after_failed_logins};
-use crate::{Failure, Secret};
+use super::answer::Denial;
+use crate::{
+    Failure,
+    backends::keeper::{Keeper, Login},
+    observer::Current,
+};
 
-/// Who gives tokens: Vault, or a file.
+/// The shortest time from any login to one that Vault's refusal of a token causes.
+const LOGIN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Gives tokens: Vault, or a file.
 #[async_trait]
 pub(super) trait Authority: fmt::Debug + Send + Sync + 'static {
     /// Gets a token.
     async fn log_in(&self) -> Result<Grant, Failure>;
 
-    /// Whether [`log_in`](Self::log_in) could ever give another token than before.
-    fn can_log_in_anew(&self) -> bool;
+    /// Where [`log_in`](Self::log_in) gets the token from.
+    fn source(&self) -> TokenSource;
+
+    /// Whether the file that the token was read from has changed since.
+    async fn has_changed(&self) -> bool {
+        false
+    }
 
     /// Renews `token`.
-    async fn renew(&self, token: &Secret) -> Result<Grant, RenewalFailure>;
+    async fn renew(&self, token: &HeaderValue) -> Result<Grant, RenewalFailure>;
+}
+
+/// Where a token comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenSource {
+    /// The program's settings: it never changes.
+    Settings,
+    /// A file, which costs Vault nothing.
+    File,
+    /// A login.
+    Login,
 }
 
 /// Why a token was not renewed.
 #[derive(Debug)]
 pub(super) enum RenewalFailure {
-    /// It will not be: only a login helps.
+    /// Vault refused: only a login helps.
     Refused,
     /// Vault could not be asked.
     Unavailable,
 }
 
-/// What is to be done about a 403.
+/// What follows from a 403.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The token is good, so the path is denied.
+    /// The path is denied, or there is no other token.
     Denied,
-    /// The token is replaced: the read is worth a repeat.
+    /// The token is replaced: the read is repeated.
     Repeat,
 }
 
-/// Keeps the token of one backend. Whoever needs it asks for it here.
+/// Keeps the token of one backend, for all its requests.
 #[derive(Debug)]
-pub(super) struct TokenKeeper(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    authority: Box<dyn Authority>,
-    /// For how long a token that Vault took stays above suspicion.
+pub(super) struct TokenKeeper {
+    keeper: Keeper<Logins>,
+    /// For how long a token is not suspected after Vault accepted it, where a 403 does not tell
+    /// whether token or path is the cause.
     proof_window: Duration,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    held: Option<Held>,
-    /// The login under way; it ends by itself, whoever waits for it.
-    login: Option<watch::Receiver<Option<Result<(), Failure>>>>,
-    /// The last login's failure, and until when it is not repeated.
-    failed: Option<(Failure, Instant)>,
-    failures: u32,
-    logins: u64,
-}
-
-/// The token in use, and the task that refreshes it.
-#[derive(Debug)]
-struct Held {
-    token: Arc<Token>,
-    refresher: Option<Refresher>,
-}
-
-/// A task that ends when this is dropped.
-#[derive(Debug)]
-struct Refresher(AbortHandle);
-
-impl Drop for Refresher {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    refresher: Mutex<Option<Refresher>>,
 }
 
 impl TokenKeeper {
     pub(super) fn new(authority: Box<dyn Authority>, proof_window: Duration) -> Self {
-        Self(Arc::new(Shared {
-            authority,
+        Self {
+            keeper: Keeper::new(Logins {
+                authority,
+                count: AtomicU64::new(0),
+                last: Mutex::default(),
+                is_after_refusal: AtomicBool::new(false),
+            }),
             proof_window,
-            state: Mutex::default(),
-        }))
-    }
-
-    /// The token, for one request. Whoever asks while there is none waits for the same login.
-    pub(super) async fn token(&self) -> Result<Arc<Token>, Failure> {
-        loop {
-            let mut login = match self.0.token_or_login()? {
-                TokenOrLogin::Token(token) => return Ok(token),
-                TokenOrLogin::Login(login) => login,
-            };
-            let outcome = login.wait_for(Option::is_some).await;
-            match outcome.map(|outcome| outcome.clone()) {
-                Ok(Some(Err(failure))) => return Err(failure),
-                Ok(_) => {}
-                // The runtime that the login ran on is gone.
-                Err(_) => self.0.forget_login(&login),
-            }
+            refresher: Mutex::default(),
         }
     }
 
-    /// Notes that Vault took `token`.
+    /// The token, for one request.
+    pub(super) async fn token(&self) -> Result<Arc<Token>, Failure> {
+        if let Some(kept) = self.keeper.kept()
+            && self.keeper.login().authority.has_changed().await
+        {
+            self.keeper.forget(&kept);
+        }
+        let token = self.keeper.get().await?;
+        self.keep_fresh(&token);
+        Ok(token)
+    }
+
+    /// Records that Vault accepted `token`.
     pub(super) fn prove(token: &Token) {
         token.prove(Instant::now());
     }
 
-    /// What a 403 for a request with `token` means. Where it makes the token suspect, nobody gets
-    /// that token again.
-    pub(super) fn judge(&self, token: &Token) -> Verdict {
-        let mut state = self.0.state();
-        let is_current = state
-            .held
-            .as_ref()
-            .is_some_and(|held| held.token.generation() == token.generation());
-        if !is_current {
-            return Verdict::Repeat;
-        }
-        let is_proven = token.is_proven(self.0.proof_window, Instant::now());
-        if is_proven || !self.0.authority.can_log_in_anew() {
+    /// What follows from a 403 with this `denial` for a request with `token`. Where the token is at
+    /// fault or suspect, no further request uses it.
+    pub(super) fn judge(&self, token: &Token, denial: Denial) -> Verdict {
+        if denial == Denial::Path {
             return Verdict::Denied;
         }
-        state.held = None;
+        let current = self.keeper.kept();
+        let Some(current) = current.filter(|kept| kept.generation() == token.generation()) else {
+            return Verdict::Repeat;
+        };
+        let logins = self.keeper.login();
+        let is_above_suspicion =
+            denial != Denial::Token && token.is_proven(self.proof_window, Instant::now());
+        if is_above_suspicion || logins.authority.source() == TokenSource::Settings {
+            return Verdict::Denied;
+        }
+        logins.is_after_refusal.store(true, Ordering::Relaxed);
+        self.keeper.forget(&current);
         Verdict::Repeat
     }
-}
 
-enum TokenOrLogin {
-    Token(Arc<Token>),
-    Login(watch::Receiver<Option<Result<(), Failure>>>),
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn token_or_login(self: &Arc<Self>) -> Result<TokenOrLogin, Failure> {
-        let now = Instant::now();
-        let mut state = self.state();
-        if let Some(held) = &mut state.held {
-            if held.token.take_use(now) {
-                self.keep_fresh(held, now);
-                return Ok(TokenOrLogin::Token(Arc::clone(&held.token)));
-            }
-            state.held = None;
-        }
-        if let Some(login) = &state.login {
-            return Ok(TokenOrLogin::Login(login.clone()));
-        }
-        if let Some((failure, until)) = &state.failed
-            && now < *until
-        {
-            return Err(not_repeated(failure, *until - now));
-        }
-        Ok(TokenOrLogin::Login(self.start_login(&mut state)))
-    }
-
-    /// Starts a login in a task of its own, so that it does not end with the caller who was first.
-    fn start_login(
-        self: &Arc<Self>,
-        state: &mut State,
-    ) -> watch::Receiver<Option<Result<(), Failure>>> {
-        let (outcome, login) = watch::channel(None);
-        state.login = Some(login.clone());
-        let shared = Arc::clone(self);
-        tokio::spawn(async move {
-            let granted = shared.authority.log_in().await;
-            outcome.send_replace(Some(shared.settle_login(granted)));
-        });
-        login
-    }
-
-    fn settle_login(self: &Arc<Self>, granted: Result<Grant, Failure>) -> Result<(), Failure> {
-        let now = Instant::now();
-        let mut state = self.state();
-        state.login = None;
-        match granted {
-            Ok(grant) => {
-                state.failed = None;
-                state.failures = 0;
-                state.logins += 1;
-                let token = Token::granted(grant, state.logins, now);
-                state.held = Some(self.hold(token, now));
-                Ok(())
-            }
-            Err(failure) => {
-                state.failures = state.failures.saturating_add(1);
-                let pause = pause_after_failed_logins(state.failures);
-                state.failed = Some((failure.clone(), now + pause));
-                Err(failure)
-            }
-        }
-    }
-
-    fn forget_login(&self, gone: &watch::Receiver<Option<Result<(), Failure>>>) {
-        let mut state = self.state();
-        if state
-            .login
-            .as_ref()
-            .is_some_and(|login| login.same_channel(gone))
-        {
-            state.login = None;
-        }
-    }
-
-    fn hold(self: &Arc<Self>, token: Token, now: Instant) -> Held {
-        let mut held = Held {
-            token: Arc::new(token),
-            refresher: None,
-        };
-        self.start_refresher(&mut held, now);
-        held
-    }
-
-    /// Sees to it that the token is refreshed even where the runtime of its task is gone.
-    fn keep_fresh(self: &Arc<Self>, held: &mut Held, now: Instant) {
-        let is_gone = |refresher: &Refresher| refresher.0.is_finished();
-        let is_due = held.token.refresh_at().is_some_and(|at| now >= at);
-        if is_due && held.refresher.as_ref().is_none_or(is_gone) {
-            self.start_refresher(held, now);
-        }
-    }
-
-    fn start_refresher(self: &Arc<Self>, held: &mut Held, now: Instant) {
-        held.refresher = held.token.refresh_at().map(|at| {
-            let shared = Arc::downgrade(self);
-            let token = Arc::clone(&held.token);
-            Refresher(tokio::spawn(refresh(shared, token, at.max(now))).abort_handle())
-        });
-    }
-
-    /// Puts the renewed token in place of the one it was, unless that is no longer in use.
-    fn settle_renewal(self: &Arc<Self>, token: &Token, grant: &Grant) {
-        let now = Instant::now();
-        let mut state = self.state();
-        if let Some(held) = &mut state.held
-            && held.token.generation() == token.generation()
-        {
-            *held = self.hold(token.renewed(grant, now), now);
-        }
-    }
-
-    /// Logs in while the old token is still in use, unless a login is under way or has just
-    /// failed.
-    fn log_in_ahead(self: &Arc<Self>) {
-        let mut state = self.state();
-        let has_failed = state
-            .failed
-            .as_ref()
-            .is_some_and(|(_, until)| Instant::now() < *until);
-        if state.login.is_none() && !has_failed {
-            self.start_login(&mut state);
-        }
-    }
-}
-
-/// Renews `token` at `at` or, where that does not help, logs in anew; tries again until its lease
-/// is over. A token that nobody has used is not replaced: the next lookup will see to it.
-async fn refresh(shared: Weak<Shared>, token: Arc<Token>, at: Instant) {
-    sleep_until(at).await;
-    let mut renewable = token.is_renewable();
-    while !token.is_over(Instant::now()) {
-        let Some(shared) = shared.upgrade() else {
+    /// Starts a task that refreshes `token`, unless one is running: the runtime of an earlier one may
+    /// have ended.
+    fn keep_fresh(&self, token: &Token) {
+        if token.refresh_at().is_none() {
             return;
-        };
-        if renewable {
-            match shared.authority.renew(token.secret()).await {
-                Ok(grant) => return shared.settle_renewal(&token, &grant),
-                Err(RenewalFailure::Refused) => renewable = false,
+        }
+        let mut refresher = self
+            .refresher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let generation = token.generation();
+        let is_at_work = |it: &Refresher| it.generation == generation && !it.task.is_finished();
+        if !refresher.as_ref().is_some_and(is_at_work) {
+            *refresher = Some(Refresher {
+                generation,
+                task: tokio::spawn(Current::scope(Current::get(), refresh(self.keeper.clone()))),
+            });
+        }
+    }
+}
+
+/// Logs in, and counts how often.
+#[derive(Debug)]
+struct Logins {
+    authority: Box<dyn Authority>,
+    count: AtomicU64,
+    /// When the last login began.
+    last: Mutex<Option<Instant>>,
+    /// Whether Vault refused the last token.
+    is_after_refusal: AtomicBool,
+}
+
+impl Logins {
+    /// Waits, after a refusal, until the last login is [`LOGIN_INTERVAL`] ago.
+    async fn keep_interval(&self) {
+        let is_after_refusal = self.is_after_refusal.swap(false, Ordering::Relaxed);
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = last
+            && is_after_refusal
+            && self.authority.source() == TokenSource::Login
+        {
+            sleep_until(last + LOGIN_INTERVAL).await;
+        }
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+}
+
+impl Login for Logins {
+    type Kept = Token;
+
+    async fn log_in(&self) -> Result<Token, Failure> {
+        self.keep_interval().await;
+        let grant = self.authority.log_in().await?;
+        let generation = self.count.fetch_add(1, Ordering::Relaxed);
+        Ok(Token::granted(grant, generation, Instant::now()))
+    }
+
+    fn is_observed(&self) -> bool {
+        self.authority.source() == TokenSource::Login
+    }
+
+    fn is_good(&self, token: &Token) -> bool {
+        !token.is_over(Instant::now())
+    }
+
+    fn take_use(&self, token: &Token) -> bool {
+        token.take_use()
+    }
+
+    fn not_repeated(&self, failure: &Failure, pause: Duration) -> Failure {
+        let message = format!(
+            "{}; the login is not repeated for another {:.1} s",
+            failure.message(),
+            pause.as_secs_f64()
+        );
+        Failure::new(failure.kind(), message).with_retry_after(pause)
+    }
+}
+
+/// A task that refreshes tokens, and ends when this is dropped.
+#[derive(Debug)]
+struct Refresher {
+    /// Of the token that it began with.
+    generation: u64,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Refresher {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Renews the token when it is due or, where that does not help, logs in again; repeats both until the
+/// lease is over. A token that no lookup has used is not replaced: the next lookup logs in.
+async fn refresh(keeper: Keeper<Logins>) {
+    let mut last_try = None;
+    while let Some(token) = keeper.kept()
+        && let Some(due) = token.refresh_at()
+    {
+        let tried = last_try.filter(|(generation, _)| *generation == token.generation());
+        sleep_until(tried.map_or(due, |(_, pause_ends)| due.max(pause_ends))).await;
+        if keeper.kept().is_none_or(|kept| !Arc::ptr_eq(&kept, &token)) {
+            continue;
+        }
+        if token.is_over(Instant::now()) {
+            return;
+        }
+        if token.is_renewable() {
+            match keeper.login().authority.renew(token.header()).await {
+                Ok(grant) => {
+                    keeper.replace(&token, token.renewed(&grant, Instant::now()));
+                    last_try = None;
+                    continue;
+                }
+                Err(RenewalFailure::Refused) => token.refuse_renewal(),
                 Err(RenewalFailure::Unavailable) => {}
             }
         }
-        if !renewable && token.is_used() {
-            shared.log_in_ahead();
+        if !token.is_renewable() && token.is_used() {
+            keeper.log_in_ahead();
         }
-        drop(shared);
-        sleep(token.pause_before_retry(Instant::now())).await;
+        let now = Instant::now();
+        last_try = Some((token.generation(), now + token.pause_before_retry(now)));
     }
-}
-
-fn not_repeated(failure: &Failure, pause: Duration) -> Failure {
-    let message = format!(
-        "{}; the login is not repeated for another {:.1} s",
-        failure.message(),
-        pause.as_secs_f64()
-    );
-    Failure::new(failure.kind(), message)
 }
 
 #[cfg(test)]

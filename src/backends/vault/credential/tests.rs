@@ -1,16 +1,16 @@
-//! The token's life under a clock that is set by hand.
+//! The token's life under a clock that the tests set.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
-use tokio::time::advance;
+use tokio::time::{advance, sleep};
 
 use super::*;
-use crate::FailureKind;
+use crate::backend::FailureKind;
 
 const WINDOW: Duration = Duration::from_secs(30);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Grants tokens that are numbered, and counts what it is asked.
+/// Grants numbered tokens, and counts logins and renewals.
 #[derive(Debug, Default, Clone)]
 struct Fake(Arc<Script>);
 
@@ -58,7 +58,7 @@ impl Fake {
 
     fn grant(&self) -> Grant {
         Grant {
-            token: format!("token {}", self.logins()).into(),
+            token: format!("token {}", self.logins()).parse().unwrap(),
             lease: *self.0.lease.lock().unwrap(),
             renewable: self.0.renewable,
             uses: self.0.uses,
@@ -78,11 +78,11 @@ impl Authority for Fake {
         Ok(self.grant())
     }
 
-    fn can_log_in_anew(&self) -> bool {
-        true
+    fn source(&self) -> TokenSource {
+        TokenSource::Login
     }
 
-    async fn renew(&self, _: &Secret) -> Result<Grant, RenewalFailure> {
+    async fn renew(&self, _: &HeaderValue) -> Result<Grant, RenewalFailure> {
         self.0.renewals.fetch_add(1, Ordering::Relaxed);
         if self.0.refuses_renewal {
             Err(RenewalFailure::Refused)
@@ -94,7 +94,7 @@ impl Authority for Fake {
 
 async fn name(keeper: &TokenKeeper) -> String {
     let token = keeper.token().await.unwrap();
-    token.secret().expose().to_owned()
+    token.header().to_str().unwrap().to_owned()
 }
 
 /// Lets time pass in small steps, so that each task runs when it is due.
@@ -106,42 +106,6 @@ async fn pass(time: Duration) {
         tokio::task::yield_now().await;
         left = left.saturating_sub(step);
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_thousand_callers_share_one_login() {
-    let fake = Fake::default();
-    let keeper = fake.keeper();
-    let callers = (0..1000).map(|_| name(&keeper));
-    let names = futures_util::future::join_all(callers).await;
-    assert_eq!(names, vec!["token 1"; 1000]);
-    assert_eq!(fake.logins(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_caller_who_leaves_does_not_end_the_login() {
-    let fake = Fake::default();
-    let keeper = fake.keeper();
-    let impatient = tokio::time::timeout(Duration::from_millis(1), keeper.token()).await;
-    assert!(impatient.is_err());
-    assert_eq!(name(&keeper).await, "token 1");
-    assert_eq!(fake.logins(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_failed_login_is_not_repeated_at_once() {
-    let fake = Fake::default();
-    fake.0.fails.store(true, Ordering::Relaxed);
-    let keeper = fake.keeper();
-    for _ in 0..1000 {
-        keeper.token().await.unwrap_err();
-        pass(Duration::from_millis(10)).await;
-    }
-    assert!(
-        (3..=5).contains(&fake.logins()),
-        "{} logins in 10 s",
-        fake.logins()
-    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,17 +121,6 @@ async fn the_failure_of_a_login_says_how_long_it_is_not_repeated() {
             .message()
             .starts_with("refused; the login is not repeated for another ")
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_login_that_works_again_clears_the_failures_before() {
-    let fake = Fake::default();
-    fake.0.fails.store(true, Ordering::Relaxed);
-    let keeper = fake.keeper();
-    keeper.token().await.unwrap_err();
-    fake.0.fails.store(false, Ordering::Relaxed);
-    pass(Duration::from_secs(2)).await;
-    assert_eq!(name(&keeper).await, "token 2");
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,31 +191,71 @@ async fn a_token_with_few_uses_is_replaced_when_they_are_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_403_soon_after_a_proof_is_a_denial() {
+async fn a_403_that_does_not_tell_is_the_paths_soon_after_a_proof() {
     let keeper = Fake::default().keeper();
     let token = keeper.token().await.unwrap();
     pass(Duration::from_secs(29)).await;
-    assert_eq!(keeper.judge(&token), Verdict::Denied);
+    assert_eq!(keeper.judge(&token, Denial::Unknown), Verdict::Denied);
     TokenKeeper::prove(&token);
     pass(Duration::from_secs(29)).await;
-    assert_eq!(keeper.judge(&token), Verdict::Denied);
+    assert_eq!(keeper.judge(&token, Denial::NotVaults), Verdict::Denied);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_403_long_after_any_proof_is_one_login_for_all() {
+async fn a_403_that_is_the_paths_never_causes_a_login() {
+    let keeper = Fake::default().keeper();
+    let token = keeper.token().await.unwrap();
+    pass(WINDOW * 2).await;
+    assert_eq!(keeper.judge(&token, Denial::Path), Verdict::Denied);
+    assert_eq!(name(&keeper).await, "token 1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_403_that_is_the_tokens_is_one_login_a_second_at_most() {
+    let fake = Fake::default();
+    let keeper = fake.keeper();
+    let start = Instant::now();
+    for n in 1..=5 {
+        let token = keeper.token().await.unwrap();
+        assert_eq!(token.header(), &format!("token {n}"));
+        assert_eq!(keeper.judge(&token, Denial::Token), Verdict::Repeat);
+        assert_eq!(keeper.judge(&token, Denial::Token), Verdict::Repeat);
+    }
+    let names = futures_util::future::join_all((0..100).map(|_| name(&keeper))).await;
+    assert_eq!(names, vec!["token 6"; 100]);
+    assert_eq!(fake.logins(), 6);
+    let elapsed = start.elapsed();
+    assert!((5..6).contains(&elapsed.as_secs()), "{elapsed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_403_that_is_the_tokens_causes_no_login_while_logins_are_refused() {
+    let fake = Fake::default();
+    let keeper = fake.keeper();
+    let token = keeper.token().await.unwrap();
+    fake.0.fails.store(true, Ordering::Relaxed);
+    for _ in 0..50 {
+        assert_eq!(keeper.judge(&token, Denial::Token), Verdict::Repeat);
+        assert!(keeper.token().await.is_err());
+    }
+    assert_eq!(fake.logins(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_403_that_does_not_tell_is_one_login_for_all_long_after_any_proof() {
     let fake = Fake::default();
     let keeper = fake.keeper();
     let token = keeper.token().await.unwrap();
     pass(WINDOW).await;
     for _ in 0..100 {
-        assert_eq!(keeper.judge(&token), Verdict::Repeat);
+        assert_eq!(keeper.judge(&token, Denial::Unknown), Verdict::Repeat);
     }
     let callers = (0..100).map(|_| name(&keeper));
     let names = futures_util::future::join_all(callers).await;
     assert_eq!(names, vec!["token 2"; 100]);
     assert_eq!(fake.logins(), 2);
     let fresh = keeper.token().await.unwrap();
-    assert_eq!(keeper.judge(&fresh), Verdict::Denied);
+    assert_eq!(keeper.judge(&fresh, Denial::Unknown), Verdict::Denied);
 }
 
 #[tokio::test(start_paused = true)]
@@ -276,23 +269,6 @@ async fn an_idle_token_that_cannot_be_renewed_is_left_to_end() {
     pass(HOUR * 5).await;
     assert_eq!(fake.logins(), 2, "the second token was never used");
     assert_eq!(name(&keeper).await, "token 3");
-}
-
-#[test]
-fn a_login_whose_runtime_is_gone_is_started_again() {
-    let fake = Fake::default();
-    let keeper = fake.keeper();
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap()
-    };
-    runtime().block_on(async {
-        let _ = tokio::time::timeout(Duration::from_millis(1), keeper.token()).await;
-    });
-    assert_eq!(runtime().block_on(name(&keeper)), "token 2");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,35 +1,57 @@
 //! Keyword arguments, as settings give them.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
-use crate::backends::vault::VaultBackend;
+use crate::{
+    SecretsBackend,
+    backends::{
+        http_options::{ClientCertificate, Roots},
+        vault::{VaultBackend, naming::MountPoint},
+    },
+};
 
 const ORIGIN: &str = "AIRFLOW__SECRETS__BACKEND_KWARGS";
 
-fn made(arguments: Value, variables: &[(&str, &str)]) -> Result<(String, Vec<Warning>), String> {
+fn made(arguments: Value, variables: &[(&str, &str)]) -> Result<VaultBackend, String> {
     let Value::Object(arguments) = arguments else {
         panic!("{arguments}")
     };
     let kwargs = Kwargs::new("[secrets] backend_kwargs", ORIGIN, arguments);
     let environment = variables.iter().copied().collect::<Environment>();
-    let mut warnings = Vec::new();
-    let setup = BackendSetup {
-        kwargs,
-        environment: &environment,
-        multi_team: false,
-        warnings: &mut warnings,
-    };
-    let backend = VaultBackend::from_setup(setup).map_err(|error| error.to_string())?;
-    Ok((format!("{backend:?}"), warnings))
+    let setup = BackendSetup::new(kwargs, &environment);
+    VaultBackend::from_setup(setup).map_err(|error| error.to_string())
+}
+
+/// The backend for a login with a token.
+fn with_token(mut arguments: Value) -> VaultBackend {
+    arguments["token"] = "s.marker".into();
+    made(arguments, &[]).unwrap()
 }
 
 /// What the backend was made of, for a login with a token.
-fn with(mut arguments: Value) -> String {
-    arguments["token"] = "s.marker".into();
-    let (debug, _) = made(arguments, &[]).unwrap();
+fn with(arguments: Value) -> String {
+    let debug = format!("{:?}", with_token(arguments));
     assert!(!debug.contains("s.marker"), "{debug}");
     debug
+}
+
+fn roots(backend: &VaultBackend) -> Option<&Roots> {
+    let roots = backend.client.settings.tls.roots.as_ref();
+    roots.map(|roots| &roots.value)
+}
+
+fn proxy(backend: &VaultBackend) -> Option<Secret> {
+    let settings = &backend.client.settings;
+    let proxy = settings.proxies.choose(&settings.address.url().into());
+    proxy.map(|proxy| proxy.value)
+}
+
+fn client_certificate(backend: &VaultBackend) -> Option<&ClientCertificate> {
+    let certificate = &backend.client.settings.tls.client_certificate;
+    certificate.as_ref().map(|certificate| &certificate.value)
 }
 
 fn error(arguments: Value) -> String {
@@ -48,7 +70,7 @@ fn error_with_token(mut arguments: Value) -> String {
 
 #[test]
 fn the_documented_example_is_taken() {
-    let (debug, warnings) = made(
+    let backend = made(
         json!({
             "connections_path": "connections", "variables_path": "variables",
             "mount_point": "airflow", "url": "http://127.0.0.1:8200", "auth_type": "approle",
@@ -57,7 +79,8 @@ fn the_documented_example_is_taken() {
         &[],
     )
     .unwrap();
-    assert_eq!(warnings, []);
+    assert_eq!(backend.warnings(), []);
+    let debug = format!("{backend:?}");
     for part in [
         "Fixed(\"airflow\")",
         "[\"connections\"]",
@@ -90,13 +113,14 @@ fn paths_are_a_text_a_list_or_null() {
 #[test]
 fn the_global_path_is_one_more_and_a_warning() {
     let arguments = json!({"token": "t", "connections_path": null, "global_secrets_path": "g/"});
-    let (debug, warnings) = made(arguments, &[]).unwrap();
+    let backend = made(arguments, &[]).unwrap();
+    let (debug, warnings) = (format!("{backend:?}"), backend.warnings());
     assert!(debug.contains("connections_path: [\"g\"]"), "{debug}");
     assert!(
         debug.contains("variables_path: [\"variables\", \"g\"]"),
         "{debug}"
     );
-    let [warning] = &warnings[..] else {
+    let [warning] = warnings else {
         panic!("{warnings:?}")
     };
     assert!(
@@ -126,36 +150,42 @@ fn the_engine_version_is_read_as_python_compares() {
 
 #[test]
 fn the_clients_own_arguments_are_taken() {
-    let debug = with(json!({
+    let backend = with_token(json!({
         "url": "https://vault:8200/", "namespace": "team", "timeout": 2.5, "verify": "/ca.pem",
         "cert": ["/c.pem", "/k.pem"], "allow_redirects": false, "request_header": false,
         "proxies": {"https": "http://proxy:3128"}, "strict_http": true, "session": null,
         "mount_point": "m/n/",
     }));
-    for part in [
-        "https://vault:8200",
-        "\"team\"",
-        "total_timeout: 2.5s",
-        "connect_timeout: 2.5s",
-        "At(\"/ca.pem\")",
-        "\"/c.pem\"",
-        "follow_redirects: false",
-        "request_header: false",
-        "proxy: Some(***)",
-        "Fixed(\"m/n\")",
-    ] {
-        assert!(debug.contains(part), "{part} in {debug}");
-    }
-    let debug =
-        with(json!({"verify": false, "cert": "/both.pem", "timeout": null, "mount_point": null}));
-    for part in [
-        "Unchecked",
-        "\"/both.pem\"",
-        "total_timeout: 30s",
-        "FirstSegmentOfId",
-    ] {
-        assert!(debug.contains(part), "{part} in {debug}");
-    }
+    let settings = &backend.client.settings;
+    assert_eq!(settings.address.to_string(), "https://vault:8200");
+    assert_eq!(settings.namespace.as_deref(), Some("team"));
+    let limit = Duration::from_millis(2500);
+    assert_eq!(settings.http.timeout(), limit);
+    assert_eq!(settings.http.connect_timeout(), limit);
+    assert_eq!(roots(&backend), Some(&Roots::At("/ca.pem".into())));
+    let files = ClientCertificate::Files {
+        certificate: "/c.pem".into(),
+        key: Some("/k.pem".into()),
+    };
+    assert_eq!(client_certificate(&backend), Some(&files));
+    assert!(!settings.follow_redirects && !settings.request_header);
+    assert_eq!(proxy(&backend), Some("http://proxy:3128".into()));
+    let mount_point = MountPoint::Fixed("m/n".to_owned());
+    assert_eq!(backend.layout.mount_point, mount_point);
+
+    let backend = with_token(json!({
+        "verify": false, "cert": "/both.pem", "timeout": null, "mount_point": null,
+    }));
+    assert_eq!(roots(&backend), Some(&Roots::Unchecked));
+    let files = ClientCertificate::Files {
+        certificate: "/both.pem".into(),
+        key: None,
+    };
+    assert_eq!(client_certificate(&backend), Some(&files));
+    let settings = &backend.client.settings;
+    assert_eq!(settings.http.timeout(), Duration::from_secs(30));
+    let mount_point = MountPoint::FirstSegmentOfId;
+    assert_eq!(backend.layout.mount_point, mount_point);
 }
 
 #[test]
@@ -206,7 +236,11 @@ fn every_login_is_made_from_its_arguments() {
         ),
         (
             json!({"auth_type": "approle", "role_id": "r", "secret_id": 7}),
-            "secret_id: Inline(***)",
+            "secret_id: Given(Inline(***))",
+        ),
+        (
+            json!({"auth_type": "approle", "role_id_file_path": "/r", "secret_id_file_path": "/s"}),
+            "role_id: File(\"/r\"), secret_id: Given(File(\"/s\"))",
         ),
         (
             json!({"auth_type": "userpass", "username": "u", "password": 5}),
@@ -249,7 +283,7 @@ fn every_login_is_made_from_its_arguments() {
             "mount: Some(\"a/b\")",
         ),
     ] {
-        let (debug, _) = made(arguments.clone(), &[]).unwrap();
+        let debug = format!("{:?}", made(arguments.clone(), &[]).unwrap());
         assert!(debug.contains(expected), "{arguments}: {debug}");
     }
 }
@@ -263,6 +297,14 @@ fn a_login_that_lacks_an_argument_says_which() {
             "\"token\", \"token_path\", or VAULT_TOKEN",
         ),
         (json!({"auth_type": "approle"}), "\"role_id\""),
+        (
+            json!({"role_id": "r", "secret_id": "s"}),
+            "in the environment; since \"role_id\" is set, \"auth_type\" may have to be \"approle\"",
+        ),
+        (
+            json!({"auth_type": "token", "kubernetes_role": "r"}),
+            "since \"kubernetes_role\" is set, \"auth_type\" may have to be \"kubernetes\"",
+        ),
         (
             json!({"auth_type": "userpass", "username": "u"}),
             "\"username\" and \"password\"",
@@ -286,16 +328,18 @@ fn a_login_that_lacks_an_argument_says_which() {
         ),
         (json!({"auth_type": "cert"}), "needs a client certificate"),
         (
-            json!({"auth_type": "aws_iam", "role_id": "r"}),
-            "is not there yet; there are approle, cert",
+            json!({"auth_type": "approle", "role_id_file_path": "/r", "role_id": "r"}),
+            "\"role_id\" or \"role_id_file_path\", and not both",
         ),
-        (json!({"auth_type": "azure"}), "is not there yet"),
-        (json!({"auth_type": "gcp"}), "is not there yet"),
+        (
+            json!({"auth_type": "approle", "role_id": "r", "secret_id_file_path": "/s", "secret_id": "s"}),
+            "\"secret_id\" or \"secret_id_file_path\", and not both",
+        ),
         (
             json!({"auth_type": "oidc"}),
-            "is no login that is known; there are approle, cert",
+            "is not a known login; use one of approle, aws_iam, azure, cert",
         ),
-        (json!({"auth_type": null}), "is no login that is known"),
+        (json!({"auth_type": null}), "is not a known login"),
     ] {
         let error = error(arguments.clone());
         assert!(error.contains(lacking), "{arguments}: {error}");
@@ -304,7 +348,7 @@ fn a_login_that_lacks_an_argument_says_which() {
 
 #[test]
 fn the_environment_gives_what_airflows_client_reads_and_no_more() {
-    let (debug, _) = made(
+    let backend = made(
         json!({}),
         &[
             ("VAULT_TOKEN", "marker"),
@@ -317,18 +361,19 @@ fn the_environment_gives_what_airflows_client_reads_and_no_more() {
         ],
     )
     .unwrap();
-    for part in [
-        "https://from-environment:8200",
-        "At(\"/bundle.pem\")",
-        "[\"/vault-ca.pem\"]",
-        "proxy: Some",
-    ] {
-        assert!(debug.contains(part), "{part} in {debug}");
-    }
-    for part in ["not-read", "Unchecked", "marker"] {
-        assert!(!debug.contains(part), "{part} in {debug}");
-    }
-    let (debug, _) = made(
+    let settings = &backend.client.settings;
+    let address = settings.address.to_string();
+    assert_eq!(address, "https://from-environment:8200");
+    assert_eq!(settings.namespace, None);
+    assert_eq!(roots(&backend), Some(&Roots::At("/bundle.pem".into())));
+    let further = settings.further_roots.iter().map(|roots| &roots.value);
+    let further = further.collect::<Vec<_>>();
+    assert_eq!(further, [&Roots::At("/vault-ca.pem".into())]);
+    assert_eq!(proxy(&backend), Some("http://proxy:3128".into()));
+    let debug = format!("{backend:?}");
+    assert!(!debug.contains("marker"), "{debug}");
+
+    let backend = made(
         json!({"token": "t", "url": "http://given:8200", "verify": "/given.pem"}),
         &[
             ("VAULT_ADDR", "http://other"),
@@ -337,9 +382,133 @@ fn the_environment_gives_what_airflows_client_reads_and_no_more() {
         ],
     )
     .unwrap();
+    let settings = &backend.client.settings;
+    assert_eq!(settings.address.to_string(), "http://given:8200");
+    assert_eq!(roots(&backend), Some(&Roots::At("/given.pem".into())));
+    assert!(settings.further_roots.is_empty());
+}
+
+#[cfg(not(any(feature = "_aws", feature = "azure", feature = "gcp")))]
+#[test]
+fn a_clouds_login_that_is_not_in_this_build_names_its_feature() {
+    for (auth_type, feature) in [
+        (
+            "aws_iam",
+            "\"aws-secrets-manager\" or \"aws-parameter-store\"",
+        ),
+        ("azure", "\"azure\""),
+        ("gcp", "\"gcp\""),
+    ] {
+        let error = error(json!({"auth_type": auth_type, "role_id": "r"}));
+        let expected = format!(
+            "the login {auth_type:?} is not in this build of airflow-secrets: enable its cargo \
+             feature {feature}"
+        );
+        assert!(error.ends_with(&expected), "{error}");
+    }
+}
+
+#[cfg(feature = "_aws")]
+#[test]
+fn half_an_aws_key_and_a_role_without_its_session_are_refused() {
+    let arn = "arn:aws:iam::123456789012:role/reader";
+    for (arguments, lacking) in [
+        (
+            json!({"key_id": "AKIA"}),
+            "needs \"key_id\" and \"secret_id\" together",
+        ),
+        (
+            json!({"secret_id": "marker"}),
+            "needs \"key_id\" and \"secret_id\" together",
+        ),
+        (
+            json!({"assume_role_kwargs": {"RoleArn": arn}}),
+            "\"RoleSessionName\"",
+        ),
+        (
+            json!({"assume_role_kwargs": {"RoleSessionName": "s"}}),
+            "\"RoleArn\"",
+        ),
+        (
+            json!({"assume_role_kwargs": {"RoleArn": arn, "RoleSessionName": "s", "Rolearn": "x"}}),
+            "unknown argument",
+        ),
+        (json!({"assume_role_kwargs": "marker"}), "must be an object"),
+    ] {
+        let mut all = json!({"auth_type": "aws_iam"});
+        all.as_object_mut()
+            .unwrap()
+            .extend(arguments.as_object().unwrap().clone());
+        let error = error(all);
+        assert!(
+            error.contains(lacking) && !error.contains("marker"),
+            "{arguments}: {error}"
+        );
+    }
+}
+
+#[cfg(feature = "azure")]
+#[test]
+fn an_azure_login_needs_its_role_its_resource_and_its_tenant() {
+    let needed = json!({
+        "auth_type": "azure", "role_id": "r", "azure_resource": "https://r/", "azure_tenant_id": "t",
+    });
+    made(needed.clone(), &[]).unwrap();
+    for name in ["role_id", "azure_resource", "azure_tenant_id"] {
+        let mut lacking = needed.clone();
+        lacking.as_object_mut().unwrap().remove(name);
+        let error = error(lacking);
+        assert!(
+            error.contains("needs \"role_id\", \"azure_resource\" and \"azure_tenant_id\""),
+            "{error}"
+        );
+    }
+    let mut half = needed;
+    half["secret_id"] = "marker".into();
+    let error = error(half);
     assert!(
-        debug.contains("http://given:8200") && debug.contains("At(\"/given.pem\")"),
-        "{debug}"
+        error.contains("\"key_id\" and \"secret_id\" together, or neither"),
+        "{error}"
     );
-    assert!(!debug.contains("other"), "{debug}");
+}
+
+#[cfg(feature = "gcp")]
+#[test]
+fn a_google_login_needs_its_role_and_its_scopes_and_takes_one_key() {
+    let scope = "https://www.googleapis.com/auth/cloud-platform";
+    made(
+        json!({"auth_type": "gcp", "role_id": "r", "gcp_scopes": scope}),
+        &[],
+    )
+    .unwrap();
+    for (arguments, lacking) in [
+        (
+            json!({"auth_type": "gcp", "role_id": "r"}),
+            "needs \"role_id\" and \"gcp_scopes\"",
+        ),
+        (
+            json!({"auth_type": "gcp", "gcp_scopes": scope}),
+            "needs \"role_id\" and \"gcp_scopes\"",
+        ),
+        (
+            json!({
+                "auth_type": "gcp", "role_id": "r", "gcp_scopes": scope, "gcp_key_path": "/k.json",
+                "gcp_keyfile_dict": {"private_key": "marker"},
+            }),
+            "set one of \"gcp_key_path\", \"gcp_keyfile_dict\"",
+        ),
+        (
+            json!({
+                "auth_type": "gcp", "role_id": "r", "gcp_scopes": scope,
+                "gcp_credential_config_file": "/c.json",
+            }),
+            "unknown argument",
+        ),
+    ] {
+        let error = error(arguments.clone());
+        assert!(
+            error.contains(lacking) && !error.contains("marker"),
+            "{arguments}: {error}"
+        );
+    }
 }

@@ -1,0 +1,213 @@
+//! The rooms: each source's real server with one variable in it, and the resolver that asks it.
+
+use std::{path::Path, time::Duration};
+
+use airflow_secrets::{
+    Environment, Resolver,
+    backends::{
+        RetryOptions,
+        aws::{SecretsManagerBackend, SystemsManagerParameterStoreBackend},
+        azure::AzureKeyVaultBackend,
+        gcp::{CloudSecretManagerBackend, GcpCredential},
+        metastore::MetastoreBackend,
+        vault::{VaultBackend, VaultCredential},
+    },
+};
+use serde_json::json;
+
+use crate::{
+    mariadb::{self, MariaDb},
+    postgres::{self, Postgres},
+    support::{
+        drongo::Drongo,
+        key_vault::{Azure, VAULT},
+        moto::{Moto, REGION, moto},
+        openbao::OpenBao,
+        toxiproxy::Toxiproxy,
+    },
+};
+
+/// The variable that every room has, and its value.
+pub(crate) const KEY: &str = "plain";
+pub(crate) const VALUE: &str = "marker of the value";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Room {
+    Vault,
+    SecretsManager,
+    ParameterStore,
+    SecretManager,
+    KeyVault,
+    Postgres,
+    MariaDb,
+}
+
+impl Room {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Vault,
+        Self::SecretsManager,
+        Self::ParameterStore,
+        Self::SecretManager,
+        Self::KeyVault,
+        Self::Postgres,
+        Self::MariaDb,
+    ];
+
+    /// Those that are asked by HTTP, and repeat a request.
+    pub(crate) const HTTP: [Self; 5] = [
+        Self::Vault,
+        Self::SecretsManager,
+        Self::ParameterStore,
+        Self::SecretManager,
+        Self::KeyVault,
+    ];
+
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Vault => "Vault",
+            Self::SecretsManager => "Secrets Manager",
+            Self::ParameterStore => "Parameter Store",
+            Self::SecretManager => "Google",
+            Self::KeyVault => "Key Vault",
+            Self::Postgres => "PostgreSQL",
+            Self::MariaDb => "MariaDB",
+        }
+    }
+
+    pub(crate) fn repeats(self) -> bool {
+        Self::HTTP.contains(&self)
+    }
+}
+
+/// Everything that runs.
+pub(crate) struct Rooms {
+    pub(crate) toxiproxy: Toxiproxy,
+    vault: OpenBao,
+    moto: &'static Moto,
+    drongo: Drongo,
+    azure: Azure,
+    postgres_database: String,
+    mariadb_database: String,
+}
+
+impl Rooms {
+    pub(crate) async fn open() -> Self {
+        let (toxiproxy, vault, moto, drongo) =
+            tokio::join!(Toxiproxy::start(1), OpenBao::dev(), moto(), Drongo::start());
+        vault.mount_kv("airflow", 2).await;
+        let path = format!("variables/{KEY}");
+        vault.put("airflow", &path, json!({"value": VALUE})).await;
+        moto.secret(&format!("airflow/{path}"), VALUE).await;
+        let name = format!("/airflow/{path}");
+        moto.parameter(&name, "SecureString", VALUE).await;
+        let name = format!("airflow-variables-{KEY}");
+        drongo.put("p", &name, VALUE).await;
+        let azure = Azure::start();
+        azure.vault.put(&name, VALUE);
+        let tables = |tables: &str| format!("{tables} UPDATE variable SET val = '{VALUE}';");
+        let postgres = Postgres::shared().database(&tables(postgres::TABLES)).await;
+        let mariadb = tables(mariadb::TABLES);
+        let mariadb = MariaDb::shared().database("utf8mb4_general_ci", &mariadb);
+        Self {
+            toxiproxy,
+            vault,
+            moto,
+            drongo,
+            azure,
+            postgres_database: postgres,
+            mariadb_database: mariadb,
+        }
+    }
+
+    /// The address of the room's server.
+    pub(crate) fn address(&self, room: Room) -> String {
+        let host = |url: &str| url.strip_prefix("http://").unwrap().to_owned();
+        match room {
+            Room::Vault => host(&self.vault.url),
+            Room::SecretsManager | Room::ParameterStore => host(&self.moto.url),
+            Room::SecretManager => self.drongo.host.clone(),
+            Room::KeyVault => self.azure.address.to_string(),
+            Room::Postgres => format!("127.0.0.1:{}", Postgres::shared().server.port),
+            Room::MariaDb => format!("127.0.0.1:{}", MariaDb::shared().server.port),
+        }
+    }
+
+    /// A resolver that asks the room's server by way of `address`.
+    pub(crate) fn resolver(&self, room: Room, address: &str, retries: RetryOptions) -> Resolver {
+        let database = |url: &str, own: u16| {
+            let url = url.replace(&format!("127.0.0.1:{own}"), address);
+            let database = MetastoreBackend::builder().url(url).build().unwrap();
+            Resolver::builder().backend(database).build()
+        };
+        match room {
+            Room::Postgres => {
+                let server = Postgres::shared();
+                database(&server.url(&self.postgres_database), server.server.port)
+            }
+            Room::MariaDb => {
+                let server = MariaDb::shared();
+                database(&server.url(&self.mariadb_database), server.server.port)
+            }
+            _ => over_http(room, address, &self.azure.ca(), retries),
+        }
+    }
+}
+
+/// A resolver that asks the server at `address` by HTTP.
+pub(crate) fn over_http(room: Room, address: &str, ca: &Path, retries: RetryOptions) -> Resolver {
+    let url = format!("http://{address}");
+    let resolver = Resolver::builder();
+    let resolver = match room {
+        Room::Vault => {
+            let vault = VaultBackend::builder().url(url).mount_point("airflow");
+            let vault = vault.credential(VaultCredential::token("root"));
+            resolver.backend(vault.retries(retries).build().unwrap())
+        }
+        Room::SecretsManager => {
+            let aws = SecretsManagerBackend::builder().environment(&aws_environment());
+            resolver.backend(aws.endpoint_url(url).retries(retries).build().unwrap())
+        }
+        Room::ParameterStore => {
+            let aws = SystemsManagerParameterStoreBackend::builder();
+            let aws = aws.environment(&aws_environment()).endpoint_url(url);
+            resolver.backend(aws.retries(retries).build().unwrap())
+        }
+        Room::SecretManager => {
+            let google = CloudSecretManagerBackend::builder().endpoint(url);
+            let google = google
+                .project_id("p")
+                .credential(GcpCredential::anonymous());
+            resolver.backend(google.retries(retries).build().unwrap())
+        }
+        Room::KeyVault => {
+            let ca = ca.display().to_string();
+            let way = [("https_proxy", &*url), ("REQUESTS_CA_BUNDLE", &*ca)];
+            let environment = Azure::principal()
+                .into_iter()
+                .chain(way)
+                .collect::<Environment>();
+            let azure = AzureKeyVaultBackend::builder().vault_url(VAULT);
+            let azure = azure.environment(&environment).retries(retries);
+            resolver.backend(azure.build().unwrap())
+        }
+        Room::Postgres | Room::MariaDb => panic!("{room:?} is not asked by HTTP"),
+    };
+    resolver.build()
+}
+
+/// Two repeats without long pauses, so that a lookup ends before its deadline unless it waits for an answer.
+pub(crate) fn quick() -> RetryOptions {
+    let quick = RetryOptions::new().with_first_pause(Duration::from_millis(10));
+    quick
+        .with_longest_pause(Duration::from_millis(20))
+        .with_max_retries(2)
+}
+
+fn aws_environment() -> Environment {
+    Environment::from_iter([
+        ("AWS_ACCESS_KEY_ID", "AKIATEST"),
+        ("AWS_SECRET_ACCESS_KEY", "marker-of-a-key"),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ])
+}
