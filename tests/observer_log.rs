@@ -25,7 +25,7 @@ fn logged(level: Level) -> (Log, DefaultGuard) {
         .with_span_events(FmtSpan::NEW)
         .with_writer(log.clone())
         .finish();
-    (log, tracing::subscriber::set_default(subscriber))
+    (log, log::of_this_thread(subscriber))
 }
 
 fn resolver(source: &Arc<MemoryBackend>) -> Resolver {

@@ -11,7 +11,6 @@ use airflow_secrets::{
 };
 
 use log::Log;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// An Airflow home that is not there, and these variables beside it.
 fn environment<const N: usize>(variables: [(&str, &str); N]) -> Environment {
@@ -341,8 +340,9 @@ async fn logged<const N: usize>(variables: [(&str, &str); N]) -> (Result<Resolve
     let subscriber = tracing_subscriber::fmt()
         .with_writer(log.clone())
         .with_ansi(false)
-        .without_time();
-    let _guard = subscriber.set_default();
+        .without_time()
+        .finish();
+    let _guard = log::of_this_thread(subscriber);
     let built = resolver(variables).await;
     (built, log.text())
 }

@@ -9,7 +9,7 @@ use crate::{
     many_ids::target,
     outcome,
     support::{
-        log::Log,
+        log::{Log, of_this_thread},
         served::Served,
         wire::{Answer, Request},
     },
@@ -57,7 +57,7 @@ async fn a_denied_batch_is_told_once_and_ids_are_asked_for_singly_from_then_on()
             .with_writer(log.clone())
             .finish();
         // Of this test's thread, on which all of it runs.
-        let logging = tracing::subscriber::set_default(subscriber);
+        let logging = of_this_thread(subscriber);
         let server = Served::by(no_batches).await;
         let backend = backend(class, &server.url, json!({})).await;
         for round in ["first", "second"] {
@@ -86,7 +86,7 @@ async fn a_denied_batch_is_told_once_and_ids_are_asked_for_singly_from_then_on()
 async fn batches_that_are_denied_at_the_same_time_are_told_once() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
-    let logging = tracing::subscriber::set_default(subscriber);
+    let logging = of_this_thread(subscriber);
     let server = Served::by(no_batches).await;
     let backend = backend(PARAMETER_STORE, &server.url, json!({})).await;
     let keys = (0..40).map(|key| key.to_string()).collect::<Vec<_>>();

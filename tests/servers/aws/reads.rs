@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     PARAMETER_STORE, SECRETS_MANAGER, environment, make, outcome, parameter_store, secrets_manager,
     support::{
-        log::Log,
+        log::{Log, of_this_thread},
         moto::moto,
         wire::{Answer, CountingProxy, Queued},
     },
@@ -151,7 +151,7 @@ async fn a_json_secret_without_a_key_of_a_connection_is_an_empty_one_and_a_warni
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).without_time();
     // Of this test's thread, on which all of it runs.
-    let logging = tracing::subscriber::set_default(subscriber.with_writer(log.clone()).finish());
+    let logging = of_this_thread(subscriber.with_writer(log.clone()).finish());
     let document = json!({"conn_uri": "pg://u:hunter2@h", "url": "hunter2"});
     let some = json!({"user": "u", "url": "hunter2"});
     let answers = [document, some, json!({})].map(|document| {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     support::{
-        log::Log,
+        log::{Log, of_this_thread},
         observed::Observed,
         openbao::OpenBao,
         wire::{Answer, CountingProxy, Queued},
@@ -147,7 +147,7 @@ async fn a_login_has_a_span_of_its_own_within_the_attempt_that_caused_it() {
         .with_ansi(false)
         .with_writer(log.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = of_this_thread(subscriber);
     let (resolver, _) = resolver(vault(&server.url, login).build().unwrap());
     resolver.get_variable("x").await.unwrap_err();
     let text = log.text();
