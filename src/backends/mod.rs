@@ -10,7 +10,7 @@ pub mod breaker;
 #[cfg(feature = "_network")]
 mod causes;
 mod class_paths;
-#[cfg(feature = "_network")]
+#[cfg(any(feature = "_network", feature = "supervisor"))]
 mod deadline;
 pub mod environment;
 #[cfg(feature = "gcp")]
@@ -46,6 +46,8 @@ mod sigv4;
 mod slots;
 #[cfg(feature = "_network")]
 mod subscriber;
+#[cfg(feature = "supervisor")]
+pub mod supervisor;
 #[cfg(feature = "_tls")]
 mod tls;
 #[cfg(feature = "vault")]

@@ -1,15 +1,23 @@
 //! [`FromEnvironment`]: builds a resolver from Airflow's settings.
 
+#[cfg(feature = "supervisor")]
+use std::ffi::OsString;
 use std::{sync::Arc, time::Duration};
 
-use super::{Resolver, ResolverBuilder, metadata_db};
+use super::{
+    Resolver, ResolverBuilder,
+    last_source::{LastSource, OutOfReach},
+    metadata_db,
+};
 #[cfg(feature = "_metastore")]
 use crate::backends::metastore::MetastoreBuilder;
+#[cfg(feature = "supervisor")]
+use crate::backends::supervisor::{SupervisorArguments, SupervisorBackend};
 use crate::{
     ConfigurationError, Dialect, Environment, Error, SecretsBackend,
     backends::breaker::BreakerOptions,
     backends::environment::EnvironmentVariablesBackend,
-    backends::registry::{BackendSetup, Registry},
+    backends::registry::{BackendSetup, Named, Registry},
     background,
     config::{Settings, Side, Warning},
     observer::Observer,
@@ -24,6 +32,7 @@ pub struct FromEnvironment {
     side: Side,
     registry: Registry,
     metadata_db: metadata_db::Options,
+    last_source: LastSource,
     further: Vec<Arc<dyn SecretsBackend>>,
     chain: ResolverBuilder,
 }
@@ -42,6 +51,7 @@ impl FromEnvironment {
             side: Side::Server,
             registry: Registry::default(),
             metadata_db: metadata_db::Options::default(),
+            last_source: LastSource::default(),
             further: Vec::new(),
             chain: Resolver::builder(),
         }
@@ -100,6 +110,30 @@ impl FromEnvironment {
         change: impl Fn(MetastoreBuilder) -> MetastoreBuilder + Send + Sync + 'static,
     ) -> Self {
         self.metadata_db = metadata_db::Options::new(change);
+        self
+    }
+
+    /// Asks `supervisor` last, on the worker side, and tells it of the secrets that the sources before
+    /// it give, so that it hides them in the task's log; see
+    /// [`backends::supervisor`](crate::backends::supervisor).
+    #[cfg(feature = "supervisor")]
+    #[must_use]
+    pub fn supervisor(mut self, supervisor: SupervisorBackend) -> Self {
+        self.last_source = LastSource::Supervisor(supervisor);
+        self
+    }
+
+    /// The program was started with `arguments`. Where they are a supervisor's and no
+    /// [`supervisor`](Self::supervisor) is given, each lookup that gets so far fails with what to do:
+    /// what only the supervisor knows must not look as if it were not defined.
+    #[cfg(feature = "supervisor")]
+    #[must_use]
+    pub fn arguments(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        if let (LastSource::None, Some(arguments)) =
+            (&self.last_source, SupervisorArguments::find(arguments))
+        {
+            self.last_source = LastSource::NotGiven(arguments);
+        }
         self
     }
 
@@ -173,41 +207,64 @@ impl FromEnvironment {
             .warnings(Warning::logged(settings.warnings()))
             .cache_as_set(&settings)?;
 
+        #[cfg(feature = "supervisor")]
+        if let (Side::Server, LastSource::Supervisor(_)) = (side, &self.last_source) {
+            return Err(ConfigurationError::new(
+                "FromEnvironment::supervisor",
+                "the program",
+                "the server side asks no supervisor: call `worker()`, or give none",
+            )
+            .into());
+        }
         let mut custom: Option<Arc<dyn SecretsBackend>> = None;
-        let mut metadata_db_came_first = false;
+        // The answer of the first check is reused.
+        let mut came_first = false;
         if let Some(mut spec) = spec {
             let warnings = Warning::logged(std::mem::take(&mut spec.warnings));
             let made = self.registry.make(spec, &self.environment, multi_team);
             // An ignored setting may be why the backend cannot be made.
             let made = made.map_err(|error| error.with_warnings(&warnings))?;
-            metadata_db_came_first = made.is_none();
-            let backend = match (made, self.side) {
-                (Some(backend), _) => backend,
-                (None, Side::Worker) => metadata_db::of_a_task(),
-                (None, Side::Server) => self.metadata_db.source(&settings, None).await?,
+            let backend = match (made, side) {
+                (Named::Backend(backend), Side::Worker) => self.last_source.before(backend),
+                (Named::Backend(backend), Side::Server) => backend,
+                (Named::MetadataDb, Side::Worker) => metadata_db::of_a_task(),
+                (Named::MetadataDb, Side::Server) => {
+                    came_first = true;
+                    self.metadata_db.source(&settings, None).await?
+                }
+                (Named::LastSource, Side::Worker) => {
+                    came_first = true;
+                    self.last_source.source()
+                }
+                (Named::LastSource, Side::Server) => Arc::new(OutOfReach::ServerSide),
             };
             chain = chain
                 .warnings(warnings)
                 .custom_backend(Arc::clone(&backend));
             custom = Some(backend);
         }
-        chain = chain.backend(EnvironmentVariablesBackend::new(
-            self.environment,
-            multi_team,
-        ));
-        chain = match self.side {
-            Side::Worker => chain.dialect(Dialect::TaskSdk),
-            // The answer of the first check is reused.
-            Side::Server if metadata_db_came_first => chain,
-            Side::Server => chain.backend(
-                self.metadata_db
-                    .source(&settings, custom.as_deref())
-                    .await?,
-            ),
+        let environment = EnvironmentVariablesBackend::new(self.environment, multi_team);
+        let last: Option<Arc<dyn SecretsBackend>> = match side {
+            _ if came_first => None,
+            Side::Worker => Some(self.last_source.source()),
+            Side::Server => {
+                let custom = custom.as_deref();
+                Some(self.metadata_db.source(&settings, custom).await?)
+            }
         };
-        let chain = self
-            .further
+        chain = match side {
+            Side::Worker => chain
+                .dialect(Dialect::TaskSdk)
+                .backend(self.last_source.before(Arc::new(environment))),
+            Side::Server => chain.backend(environment),
+        };
+        let further = self.further.into_iter().map(|backend| match side {
+            Side::Worker => self.last_source.before(backend),
+            Side::Server => backend,
+        });
+        let chain = last
             .into_iter()
+            .chain(further)
             .fold(chain, ResolverBuilder::backend);
         Ok(chain.build())
     }

@@ -8,6 +8,7 @@ mod cache_options;
 mod check;
 mod flight;
 mod from_environment;
+mod last_source;
 mod metadata_db;
 mod outcome;
 mod question;
@@ -157,16 +158,20 @@ impl Resolver {
     }
 
     /// What an Airflow 3 task does with this process's environment: the custom backend of
-    /// `[workers] secrets_backend`, or else of `[secrets] backend`, then environment variables.
-    /// Connections are read in the Task SDK's dialect.
+    /// `[workers] secrets_backend`, or else of `[secrets] backend`, then environment variables, then
+    /// whoever runs the task. Connections are read in the Task SDK's dialect.
+    ///
+    /// This resolver has no last source, and its reports say so. A program that a supervisor runs gives
+    /// the supervisor's socket to `FromEnvironment::supervisor` (feature `supervisor`). Where such a
+    /// program does not, what no other source defines fails: it may be defined.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] for what Airflow itself would refuse to start with.
     pub async fn for_worker() -> Result<Self, Error> {
-        Self::from_environment(Environment::process())
-            .worker()
-            .build()
-            .await
+        let from = Self::from_environment(Environment::process()).worker();
+        #[cfg(feature = "supervisor")]
+        let from = from.arguments(std::env::args_os());
+        from.build().await
     }
 
     /// The same as [`from_env`](Self::from_env) or [`for_worker`](Self::for_worker) with an
