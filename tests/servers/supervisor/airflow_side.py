@@ -81,6 +81,10 @@ def run(asked):
     from airflow.executors.workloads.base import BundleInfo
     from airflow.executors.workloads.task import TaskInstanceDTO
     from airflow.sdk.execution_time.supervisor import supervise_task
+    from airflow.sdk.log import configure_logging
+
+    # As a containerised executor has it: the task's log goes to standard output, too.
+    configure_logging(output=sys.stdout.buffer, json_output=True)
 
     task = TaskInstanceDTO(
         id=asked["id"], dag_version_id=uuid.uuid4(), task_id=asked["task_id"], dag_id=asked["dag_id"],
@@ -89,9 +93,9 @@ def run(asked):
     code = supervise_task(
         ti=task, bundle_info=BundleInfo(name="dags", version=None), dag_rel_path=asked["dag"],
         token=asked["token"], server=asked["server"], log_path=asked["log"],
-        # Airflow is the worker's whole stdout, too.
         subprocess_logs_to_stdout=True,
     )
+    sys.stdout.flush()
     print("answer:" + json.dumps(code))
 
 
