@@ -368,4 +368,4 @@ fn length(length: usize) -> u32 {
 
 #[cfg(test)]
 #[path = "tests/msgpack.rs"]
-mod tests;
+pub(super) mod tests;
