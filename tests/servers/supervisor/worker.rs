@@ -27,8 +27,10 @@ const DAGS: &str = r#"
 import json
 import os
 
+import structlog
 from airflow.sdk import Connection, DAG, Variable, task
 
+log = structlog.get_logger()
 
 def answer(kind, key):
     try:
@@ -41,10 +43,20 @@ def answer(kind, key):
         return {"error": type(error).__name__}
 
 
+def log_as_the_example():
+    for conn_id in os.environ["NATIVE_TASK_CONNECTIONS"].split():
+        found = answer("connection", conn_id)
+        log.info("resolved", id=conn_id, value=found.get("password"))
+    for key in os.environ["NATIVE_TASK_VARIABLES"].split():
+        log.info("resolved", id=key, value=answer("variable", key))
+
+
 with DAG("python_dag", schedule=None):
 
     @task
     def ask():
+        if "TASK_QUESTIONS" not in os.environ:
+            return log_as_the_example()
         with open(os.environ["TASK_QUESTIONS"]) as questions:
             asked = json.load(questions)
         with open(os.environ["TASK_OUTPUT"], "w") as output:
@@ -244,12 +256,18 @@ impl Airflow {
         }
     }
 
+    /// A file with this in it.
+    pub(crate) fn file(&self, name: &str, content: &Value) -> String {
+        let file = self.folder.path().join(name);
+        std::fs::write(&file, content.to_string()).unwrap();
+        file.display().to_string()
+    }
+
     /// The same, with a file of questions for the task.
     pub(crate) fn answers(&self, task: Task, questions: &Value, more: &Variables) -> Vec<Value> {
-        let file = self.folder.path().join("questions.json");
-        std::fs::write(&file, questions.to_string()).unwrap();
         let mut variables = more.clone();
-        variables.insert("TASK_QUESTIONS".to_owned(), file.display().to_string());
+        let file = self.file("questions", questions);
+        variables.insert("TASK_QUESTIONS".to_owned(), file);
         let ran = self.run(task, &variables);
         assert_eq!(
             (ran.exit_code, ran.state.as_str()),

@@ -20,7 +20,7 @@ impl Random {
         let pieces = ["a", "é", "日本", "\0", "\u{10ffff}", "long long long long"];
         let count = match self.below(20) {
             0 => 300,
-            1 => 70_000,
+            1 if self.below(20) == 0 => 70_000,
             few => few,
         };
         let pieces = (0..count).map(|_| pieces[usize::try_from(self.below(6)).unwrap()]);
@@ -111,7 +111,7 @@ fn a_value_that_is_cut_short_is_malformed_wherever_it_is_cut() {
 #[test]
 fn no_bytes_make_the_reader_panic_and_both_ways_of_reading_agree() {
     let mut random = Random(3);
-    for round in 0..20_000 {
+    for round in 0..4_000 {
         let length = random.below(64);
         let mut bytes: Vec<u8> = (0..length)
             .map(|_| random.next().to_le_bytes()[0])
