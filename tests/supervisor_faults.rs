@@ -13,7 +13,7 @@ use std::{
 };
 
 use airflow_secrets::{
-    Failure, Lookup, Secret, SecretsBackend,
+    Failure, Lookup, Resolver, Secret, SecretsBackend,
     backend::{LookupOptions, async_trait},
     backends::supervisor::{Answer, Body, SupervisorBackend, TcpTransport, Transport},
 };
@@ -318,4 +318,119 @@ fn a_connection_ends_with_its_runtime_and_says_so() {
         failure.message().contains("ended with the Tokio runtime"),
         "{failure}"
     );
+}
+
+/// What the supervisor does in place of its answer to the first request.
+type Fault = fn(&mut Socket, u64);
+
+/// Each fault, by the name that the page has for it.
+const FAULTS: [(&str, Fault); 16] = [
+    ("silence", |_, _| {}),
+    ("the answer comes a byte at a time", |socket, id| {
+        let frame = response(id, &blue(), &Value::Null);
+        let length = u32::try_from(frame.len()).unwrap().to_be_bytes();
+        for byte in [&length, frame.as_slice()].concat() {
+            socket.raw(&[byte]);
+        }
+    }),
+    ("the connection is closed", |socket, _| socket.close()),
+    (
+        "the connection is closed in the middle of a length",
+        |socket, _| {
+            socket.raw(&[0, 0]);
+            socket.close();
+        },
+    ),
+    (
+        "the connection is closed in the middle of a message",
+        |socket, _| {
+            socket.raw(&[0, 0, 0, 9, 0x93]);
+            socket.close();
+        },
+    ),
+    ("a message of 4 GiB", |socket, _| socket.raw(&[0xff; 64])),
+    ("a message that is not msgpack", |socket, _| {
+        socket.send(b"garbage")
+    }),
+    ("an answer that is not msgpack after its id", |socket, _| {
+        socket.send(&[0x92, 1, 0xc1])
+    }),
+    ("an answer without a body", |socket, id| {
+        socket.answer(id, &Value::Null)
+    }),
+    ("an answer of another type", |socket, id| {
+        socket.answer(
+            id,
+            &json!({"type": "XComResult", "key": "colour", "value": "red"}),
+        );
+    }),
+    ("an answer about another id", |socket, id| {
+        socket.answer(
+            id,
+            &json!({"type": "VariableResult", "key": "other", "value": "red"}),
+        );
+    }),
+    ("an answer to a request that nobody made", |socket, _| {
+        socket.answer(77, &blue())
+    }),
+    ("an error of another shape", |socket, id| {
+        socket.send(&response(id, &Value::Null, &json!(["red"])));
+    }),
+    ("`API_SERVER_ERROR`, HTTP 500", |socket, id| {
+        socket.send(&server_error(id, 500))
+    }),
+    ("`API_SERVER_ERROR`, HTTP 403", |socket, id| {
+        socket.send(&server_error(id, 403))
+    }),
+    ("`PERMISSION_DENIED`", |socket, id| {
+        socket.answer(
+            id,
+            &json!({"type": "ErrorResponse", "error": "PERMISSION_DENIED", "detail": null}),
+        );
+    }),
+];
+
+fn blue() -> Value {
+    json!({"type": "VariableResult", "key": "colour", "value": "value of colour"})
+}
+
+fn server_error(id: u64, status: u16) -> Vec<u8> {
+    let error = json!({"error": "API_SERVER_ERROR", "detail": {"status_code": status}});
+    response(id, &Value::Null, &error)
+}
+
+#[tokio::test]
+async fn the_page_of_faults_says_what_came_of_each() {
+    let mut page = "| fault | the lookup | the next one |\n|---|---|---|\n".to_owned();
+    for (name, fault) in FAULTS {
+        let (address, _) = start(move |mut socket| {
+            let (id, _) = socket.request().unwrap();
+            fault(&mut socket, id);
+            socket.serve(holds_all);
+        });
+        let (transport, _) = TcpTransport::connect(address).await.unwrap();
+        let backend = SupervisorBackend::builder(transport).timeout(Duration::from_millis(300));
+        let resolver = Resolver::builder().backend(backend.build()).build();
+        let mut outcome = async || match resolver.get_variable("colour").await {
+            Ok(found) => {
+                assert_eq!(found.expose(), "value of colour");
+                "the value".to_owned()
+            }
+            Err(error) => format!("`{:?}`", error.kind()),
+        };
+        let (first, second) = (outcome().await, outcome().await);
+        page += &format!("| {name} | {first} | {second} |\n");
+    }
+    let (address, _) = reset();
+    let backend = connect(address).await;
+    let failure = ask(&backend, "colour").await.unwrap_err();
+    assert!(failure.message().contains("has failed"), "{failure}");
+    page += "| the connection is reset | `Unavailable` | `Unavailable` |\n";
+    let written = include_str!("../docs/faults-supervisor.md");
+    assert!(written.ends_with(&page), "{page}");
+}
+
+/// A supervisor that goes with a request unread, which resets the connection.
+fn reset() -> (std::net::SocketAddr, supervisor::Requests) {
+    start(|socket| socket.leave_unread())
 }

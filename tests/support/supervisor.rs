@@ -59,6 +59,11 @@ impl Socket {
         self.stream.shutdown(std::net::Shutdown::Both).unwrap();
     }
 
+    /// Waits for a request, and goes without reading it.
+    pub(crate) fn leave_unread(self) {
+        self.stream.peek(&mut [0]).unwrap();
+    }
+
     /// Answers all requests as `reply` says, to the end of the connection.
     pub(crate) fn serve(mut self, mut reply: impl FnMut(&Value) -> Value) {
         while let Some((id, request)) = self.request() {
