@@ -7,6 +7,7 @@ mod failure;
 mod lookup;
 mod options;
 mod shared;
+mod variables;
 
 use std::fmt;
 
@@ -19,6 +20,7 @@ pub use self::{
     failure::{Failure, FailureKind},
     lookup::{Freshness, Lookup, SkipReason},
     options::LookupOptions,
+    variables::VariableStore,
 };
 use crate::{Connection, Secret, config::Warning};
 
