@@ -13,6 +13,8 @@ mod class_paths;
 #[cfg(feature = "_network")]
 mod deadline;
 pub mod environment;
+#[cfg(feature = "execution-api")]
+pub mod execution_api;
 #[cfg(feature = "gcp")]
 pub mod gcp;
 #[cfg(feature = "_google")]
