@@ -21,8 +21,7 @@ use crate::{
     config::Setting,
 };
 
-/// How long an unused connection is kept. The API server closes them sooner, after 5 s: a request that
-/// meets that is sent again.
+/// How long an unused connection is kept. The API server keeps it for two minutes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 const MOST_IDLE_CONNECTIONS: usize = 32;
 
