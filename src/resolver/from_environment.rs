@@ -24,6 +24,8 @@ pub struct FromEnvironment {
     side: Side,
     registry: Registry,
     metadata_db: metadata_db::Options,
+    #[cfg(feature = "execution-api")]
+    pub(super) execution_api: super::execution_api::Options,
     further: Vec<Arc<dyn SecretsBackend>>,
     chain: ResolverBuilder,
 }
@@ -42,6 +44,8 @@ impl FromEnvironment {
             side: Side::Server,
             registry: Registry::default(),
             metadata_db: metadata_db::Options::default(),
+            #[cfg(feature = "execution-api")]
+            execution_api: super::execution_api::Options::default(),
             further: Vec::new(),
             chain: Resolver::builder(),
         }
@@ -204,6 +208,17 @@ impl FromEnvironment {
                     .source(&settings, custom.as_deref())
                     .await?,
             ),
+        };
+        #[cfg(feature = "execution-api")]
+        let chain = match self.side {
+            Side::Worker => match self.execution_api.source(&settings)? {
+                Some(last) => chain.backend(last),
+                None => chain,
+            },
+            Side::Server => {
+                self.execution_api.unused()?;
+                chain
+            }
         };
         let chain = self
             .further

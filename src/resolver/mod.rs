@@ -6,6 +6,8 @@ mod cache;
 #[cfg(feature = "cache")]
 mod cache_options;
 mod check;
+#[cfg(feature = "execution-api")]
+mod execution_api;
 mod flight;
 mod from_environment;
 mod metadata_db;

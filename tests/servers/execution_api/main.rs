@@ -107,12 +107,15 @@ fn rows() -> Value {
         row.as_object_mut().unwrap().extend(more);
         row
     };
+    let (mut connections, more) = side_by_side::rows();
+    variables.extend(more);
+    connections.extend([
+        pg,
+        json!({"conn_id": "bare", "conn_type": "fs"}),
+        json!({"conn_id": "of_red", "conn_type": "http", "host": "red", "team_name": "red"}),
+    ]);
     json!({
-        "connections": [
-            pg,
-            {"conn_id": "bare", "conn_type": "fs"},
-            {"conn_id": "of_red", "conn_type": "http", "host": "red", "team_name": "red"},
-        ],
+        "connections": connections,
         "rows": [
             with("cipher", json!({"password": "no cipher text", "is_encrypted": true})),
             with("far_port", json!({"port": 99999})),
