@@ -21,8 +21,9 @@ use crate::{
 /// How long a source that has just given the same token again is not asked once more.
 const UNCHANGED_FOR: Duration = Duration::from_secs(1);
 
-/// The pause before the next look at a token of which nothing is known, or that has ended.
-const NO_HURRY: Duration = Duration::from_secs(30);
+/// The longest pause before the next look at a token that is kept alive: timers stand still while a
+/// machine sleeps.
+const NO_HURRY: Duration = Duration::from_secs(60);
 
 /// A token that requests carry.
 #[derive(Debug)]
@@ -190,7 +191,7 @@ impl Tokens {
             return Err(NO_HURRY);
         }
         match left.checked_sub(middle) {
-            Some(early) if !early.is_zero() => Err(early),
+            Some(early) if !early.is_zero() => Err(early.min(NO_HURRY)),
             _ => Ok(Arc::clone(&held.token)),
         }
     }
