@@ -102,8 +102,8 @@ async fn without_the_option_and_after_the_backends_end_nothing_is_asked() {
 
 #[tokio::test]
 async fn the_real_server_gives_the_next_token_with_its_health() {
-    let old = signed(&claims(TASK, 14));
     let health = format!("{}health", server().await.url);
+    let old = signed(&claims(TASK, 14));
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = http.get(health).bearer_auth(&old).send().await.unwrap();
     assert_eq!(answer.status(), 200);
