@@ -118,7 +118,7 @@ impl<L: Login> Keeper<L> {
         }
     }
 
-    #[cfg(any(test, feature = "vault", feature = "azure"))]
+    #[cfg(any(feature = "azure", feature = "vault"))]
     pub(super) fn login(&self) -> &L {
         &self.0.login
     }

@@ -47,7 +47,7 @@ async fn broken(fault: Fault) -> String {
                     Fault::Silence => std::future::pending().await,
                     Fault::Stalls(text) => {
                         client.write_all(text.as_bytes()).await.unwrap();
-                        std::future::pending().await
+                        std::future::pending::<()>().await;
                     }
                     Fault::Ends(text) => client.write_all(text.as_bytes()).await.unwrap(),
                     Fault::Reset => client.set_zero_linger().unwrap(),

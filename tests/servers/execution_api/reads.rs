@@ -1,6 +1,6 @@
 //! What the real server answers to a task that may ask.
 
-use airflow_secrets::{Lookup, SecretsBackend};
+use airflow_secrets::{Lookup, Secret, SecretsBackend};
 
 use crate::{URI, api, connection, options, server, variable};
 
@@ -106,7 +106,7 @@ async fn an_empty_password_stays_as_the_server_has_it() {
     let found = backend.get_connection("empty_password", &options()).await;
     let found = found.unwrap();
     let password = found.value().unwrap().password();
-    assert_eq!(password.map(|password| password.expose()), Some(""));
+    assert_eq!(password.map(Secret::expose), Some(""));
     assert_eq!(found.value().unwrap().host(), Some(""));
 }
 

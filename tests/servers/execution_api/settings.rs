@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use airflow_secrets::{
-    ConfigurationError, Environment, Resolver,
+    ConfigurationError, Environment, Resolver, SecretsBackend,
     backends::execution_api::{ExecutionApiBackend, ExecutionApiBuilder, ExecutionApiCredential},
     settings::Settings,
 };
@@ -28,7 +28,7 @@ use crate::{
 fn filled(variables: &[(&str, &str)]) -> Result<ExecutionApiBuilder, ConfigurationError> {
     let home = [("AIRFLOW_HOME", "/nowhere")];
     let environment = home.iter().chain(variables).copied();
-    let settings = Settings::load(&Environment::from_iter(environment))?;
+    let settings = Settings::load(&environment.collect::<Environment>())?;
     let builder = ExecutionApiBuilder::from_settings(&settings)?;
     Ok(builder.credential(ExecutionApiCredential::token("token")))
 }
@@ -46,7 +46,6 @@ async fn address(variables: &[(&str, &str)]) -> String {
         .with_proxy("http://127.0.0.1:9")
         .with_timeout(Duration::from_millis(500));
     let backend = builder.http(nobody).build().unwrap();
-    use airflow_secrets::SecretsBackend as _;
     let failure = backend.get_variable("x", &options()).await.unwrap_err();
     let key = failure.native_key().unwrap();
     key.strip_suffix("/variables/x").unwrap().to_owned()
