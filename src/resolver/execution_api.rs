@@ -41,7 +41,7 @@ impl Options {
                 "FromEnvironment::execution_api",
                 "the program",
                 "the server side does not ask the Execution API, which is its own: add \
-                 `FromEnvironment::worker`, or begin with `Resolver::for_worker`",
+                 `FromEnvironment::worker`",
             )),
         }
     }

@@ -51,8 +51,8 @@ fn carried(server: &Served) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn the_next_token_is_asked_for_in_the_last_part_of_its_life_and_used() {
-    // 10 s before its end: in the middle of its last part already.
-    let (old, new) = (signed(&claims(TASK, 10)), signed(&claims(TASK, 600)));
+    // 14 s before its end: in the middle of its last part already.
+    let (old, new) = (signed(&claims(TASK, 14)), signed(&claims(TASK, 600)));
     let server = served(new.clone()).await;
     let backend = kept(&server.url, &old);
     assert_eq!(variable(&backend, "colour").await, Ok("blue".to_owned()));
@@ -87,7 +87,7 @@ async fn a_young_token_is_left_alone_until_then() {
 
 #[tokio::test]
 async fn without_the_option_and_after_the_backends_end_nothing_is_asked() {
-    let old = signed(&claims(TASK, 10));
+    let old = signed(&claims(TASK, 14));
     let server = served(old.clone()).await;
     let backend = api_at(&format!("{}/execution/", server.url))
         .credential(ExecutionApiCredential::token(old.as_str()))

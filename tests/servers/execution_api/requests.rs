@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use airflow_secrets::{
-    Secret, SecretsBackend,
+    Resolver, Secret, SecretsBackend,
     backend::VariableStore,
     backends::{
         HttpOptions, RetryOptions,
@@ -238,6 +238,26 @@ async fn no_more_requests_are_under_way_than_allowed() {
     }
     assert_eq!(proxy.seen.lines().len(), 40);
     assert!(proxy.connections() <= 3, "{}", proxy.connections());
+}
+
+#[tokio::test]
+async fn a_thousand_lookups_of_a_hundred_ids_are_a_hundred_requests() {
+    let server = Served::by(|request| {
+        let key = request.path.rsplit('/').next().unwrap();
+        let value = format!("value of {key}");
+        Answer::new(200, json!({"key": key, "value": value}).to_string())
+    })
+    .await;
+    let resolver = Resolver::builder().backend(eager(&server.url, 0)).build();
+    let lookups = (0..1000).map(|n| {
+        let (resolver, key) = (resolver.clone(), format!("key_{}", n % 100));
+        async move {
+            let found = resolver.get_variable(&key).await.unwrap();
+            assert_eq!(found.expose(), format!("value of {key}"));
+        }
+    });
+    futures_util::future::join_all(lookups).await;
+    assert_eq!(server.seen.lines().len(), 100);
 }
 
 #[tokio::test(start_paused = true)]

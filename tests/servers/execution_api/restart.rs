@@ -10,7 +10,7 @@ use crate::{api_at, rows, support::execution_api::ExecutionApi, variable};
 async fn a_lookup_waits_for_a_server_that_is_restarted() {
     let mut server = ExecutionApi::start(rows(), &[]).await;
     let patient = api_at(&server.url)
-        .http(HttpOptions::new().with_timeout(Duration::from_secs(120)))
+        .http(HttpOptions::new().with_timeout(Duration::from_secs(300)))
         .retries(
             RetryOptions::new()
                 .with_max_retries(1000)

@@ -364,7 +364,7 @@ async fn a_workers_resolver_asks_it_last_where_it_has_a_token() {
         .build()
         .await;
     let why = "FromEnvironment::execution_api (the program): the server side does not ask the Execution \
-               API, which is its own: add `FromEnvironment::worker`, or begin with `Resolver::for_worker`";
+               API, which is its own: add `FromEnvironment::worker`";
     assert_eq!(server_side.unwrap_err().to_string(), why);
     let no_token = Resolver::from_environment(environment())
         .worker()

@@ -42,7 +42,8 @@ fn carried(proxy: &CountingProxy) -> Vec<String> {
 #[tokio::test]
 async fn a_token_in_its_last_fifth_is_replaced_by_what_the_server_gives() {
     // Half a minute at least.
-    let first = signed(&claims(TASK, 25));
+    server().await;
+    let first = signed(&claims(TASK, 29));
     let (backend, proxy) = watched(ExecutionApiCredential::token(first.as_str())).await;
     assert_eq!(variable(&backend, "colour").await, Ok(FOUND.to_owned()));
     assert_eq!(variable(&backend, "colour").await, Ok(FOUND.to_owned()));
@@ -57,7 +58,8 @@ async fn a_token_in_its_last_fifth_is_replaced_by_what_the_server_gives() {
 #[tokio::test]
 async fn not_found_brings_a_new_token_too_and_so_does_a_wrong_path() {
     for key in ["nowhere", "a"] {
-        let first = signed(&claims(TASK, 25));
+        server().await;
+        let first = signed(&claims(TASK, 29));
         let (backend, proxy) = watched(ExecutionApiCredential::token(first.as_str())).await;
         let _ = variable(&backend, key).await;
         assert_eq!(variable(&backend, "colour").await, Ok(FOUND.to_owned()));
@@ -160,6 +162,35 @@ async fn a_source_without_a_token_is_a_configuration_error_that_names_it() {
         found(backend).await,
         Err("Unavailable: no token today".to_owned())
     );
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_why_a_denial_is_not_repeated() {
+    use std::error::Error as _;
+
+    use airflow_secrets::SecretsBackend as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, signed(&claims(TASK, -60))).unwrap();
+    let (backend, proxy) = watched(ExecutionApiCredential::file(&file)).await;
+    variable(&backend, "colour").await.unwrap_err();
+    std::fs::remove_file(&file).unwrap();
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(2)).await;
+    tokio::time::resume();
+    let denied = backend.get_variable("colour", &crate::options()).await;
+    let denied = denied.unwrap_err();
+    assert!(
+        denied.message().starts_with("denied: the token in "),
+        "{denied}"
+    );
+    let why = denied.source().unwrap().to_string();
+    assert!(
+        why.ends_with("No such file or directory (os error 2)"),
+        "{why}"
+    );
+    assert_eq!(carried(&proxy).len(), 2);
 }
 
 /// A backend that asks nobody before it has a token.

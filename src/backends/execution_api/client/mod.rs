@@ -137,8 +137,13 @@ impl Client {
             return read(&answer, shared.asked(&token));
         }
         let another = deadline.wait_for(shared.tokens.another_than(&token)).await;
-        let Some(Ok(Some(another))) = another else {
-            return read(&answer, shared.asked(&token));
+        let another = match another {
+            Some(Ok(Some(another))) => another,
+            Some(Err(why)) => {
+                let denial = read(&answer, shared.asked(&token));
+                return denial.map_err(|denial| denial.with_source(why));
+            }
+            Some(Ok(None)) | None => return read(&answer, shared.asked(&token)),
         };
         let answer = shared.send(question, &another, deadline, sent).await?;
         read(&answer, shared.asked(&another))
