@@ -160,7 +160,8 @@ impl Resolver {
 
     /// What an Airflow 3 task does with this process's environment: the custom backend of
     /// `[workers] secrets_backend`, or else of `[secrets] backend`, then environment variables.
-    /// Connections are read in the Task SDK's dialect.
+    /// Connections are read in the Task SDK's dialect. A program that has a task's token for the Execution
+    /// API gives it to `FromEnvironment::execution_api` (feature `execution-api`).
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] for what Airflow itself would refuse to start with.
