@@ -38,7 +38,7 @@ pub use self::{builder::ExecutionApiBuilder, credential::ExecutionApiCredential,
 use crate::{
     Connection, Failure, Lookup, Secret, SecretsBackend,
     backend::{CHECK_ID, CheckOutcome, FailureKind, LookupOptions, SkipReason, VariableStore},
-    backends::runtime,
+    backends::{deadline::Deadline, runtime},
 };
 
 /// How many keys are asked for at once: Airflow's default.
@@ -72,23 +72,31 @@ impl ExecutionApiBackend {
             Err(reason) => return Ok(Lookup::skipped(reason)),
         };
         let native_key = self.client.address(&path);
-        let reading = self.ask(Question::get(path), options, Sent::WithRetries, read);
+        let question = Question::get(path);
+        let reading = self.ask(question, self.deadline(options)?, Sent::WithRetries, read);
         Ok(match reading.await? {
             Reading::Found(value) => Lookup::found(value, native_key),
             Reading::Missing(reason) => Lookup::missing(native_key).because(reason),
         })
     }
 
+    /// When what starts now has to be over.
+    ///
+    /// # Errors
+    /// When there is no runtime to do it in.
+    fn deadline(&self, options: &LookupOptions) -> Result<Deadline, Failure> {
+        runtime::check().map_err(Failure::configuration)?;
+        Ok(self.client.deadline(options))
+    }
+
     /// What `read` makes of the answer to `question`.
     async fn ask<T>(
         &self,
         question: Question,
-        options: &LookupOptions,
+        deadline: Deadline,
         sent: Sent,
         read: impl Fn(&Response<Bytes>, Asked<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        runtime::check().map_err(Failure::configuration)?;
-        let deadline = self.client.deadline(options);
         let answer = self.client.ask(&question, deadline, sent, read).await;
         answer.map_err(|failure| failure.at(self.client.address(&question.path)))
     }
@@ -105,7 +113,8 @@ impl ExecutionApiBackend {
         let path = naming::stored_variable(key).map_err(|reason| impossible(&reason))?;
         let question = Question { method, path, body };
         let done = |answer: &Response<Bytes>, asked: Asked<'_>| answer::done(answer, asked, status);
-        self.ask(question, options, Sent::WithRetries, done).await
+        let deadline = self.deadline(options)?;
+        self.ask(question, deadline, Sent::WithRetries, done).await
     }
 }
 
@@ -150,9 +159,13 @@ impl SecretsBackend for ExecutionApiBackend {
         };
         let native_key = self.client.address(&path);
         let dialect = options.dialect();
-        self.ask(Question::get(path), options, Sent::Once, |answer, asked| {
-            answer::connection(answer, asked, CHECK_ID, dialect)
-        })
+        let deadline = self.deadline(options)?;
+        self.ask(
+            Question::get(path),
+            deadline,
+            Sent::Once,
+            |answer, asked| answer::connection(answer, asked, CHECK_ID, dialect),
+        )
         .await?;
         Ok(CheckOutcome::reachable(native_key))
     }
@@ -165,12 +178,13 @@ impl VariableStore for ExecutionApiBackend {
         prefix: &str,
         options: &LookupOptions,
     ) -> Result<Vec<String>, Failure> {
+        let deadline = self.deadline(options)?;
         let mut found = Vec::new();
         loop {
             let path = naming::keys(prefix, KEYS_AT_ONCE, found.len());
             let question = Question::get(path);
             let part = self
-                .ask(question, options, Sent::WithRetries, answer::keys)
+                .ask(question, deadline, Sent::WithRetries, answer::keys)
                 .await?;
             let is_last = part.keys.len() < KEYS_AT_ONCE;
             found.extend(part.keys);

@@ -69,7 +69,8 @@ impl ExecutionApiBackend {
             path,
             body: Some(Bytes::from(body.to_string())),
         };
-        self.ask(question, options, Sent::WithRetries, answer::run)
+        let deadline = self.deadline(options)?;
+        self.ask(question, deadline, Sent::WithRetries, answer::run)
             .await
     }
 }

@@ -281,6 +281,21 @@ async fn a_list_of_any_length_is_read_in_parts() {
 }
 
 #[tokio::test]
+async fn a_list_without_end_ends_at_the_deadline() {
+    let server = Served::by(|_| {
+        let keys = (0..1000).map(|n| format!("key_{n}")).collect::<Vec<_>>();
+        json_of(200, json!({"keys": keys, "total_entries": usize::MAX}))
+    })
+    .await;
+    let moment = std::time::Duration::from_millis(300);
+    let limits = airflow_secrets::backends::HttpOptions::new().with_timeout(moment);
+    let backend = api_at(&format!("{}/execution/", server.url)).http(limits);
+    let keys = backend.build().unwrap().variable_keys("", &options()).await;
+    let why = "Unavailable: no answer from the Execution API at API within 0.3 s";
+    assert_eq!(said(&keys.unwrap_err()), why);
+}
+
+#[tokio::test]
 async fn what_is_no_list_of_keys_is_a_failure() {
     for answer in [
         json_of(404, json!({"detail": {"reason": "not_found"}})),
