@@ -149,6 +149,7 @@ pub trait SecretsBackend: fmt::Debug + Send + Sync + 'static {
     /// | environment variables | nothing: they are always there |
     /// | local files | each file is read |
     /// | metadata DB | the connection [`CHECK_ID`], in one `SELECT` |
+    /// | Execution API | a read of the connection [`CHECK_ID`] |
     /// | Vault, AWS, Google, Azure | a read of [`CHECK_ID`], as a connection or else as a variable or a configuration entry: the first that is configured |
     ///
     /// That [`CHECK_ID`] does not exist is the expected answer. Where the system denies the read, so does

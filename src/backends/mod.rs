@@ -13,6 +13,8 @@ mod class_paths;
 #[cfg(any(feature = "_network", feature = "supervisor"))]
 mod deadline;
 pub mod environment;
+#[cfg(feature = "execution-api")]
+pub mod execution_api;
 #[cfg(feature = "gcp")]
 pub mod gcp;
 #[cfg(feature = "_google")]

@@ -1,7 +1,5 @@
 //! [`FromEnvironment`]: builds a resolver from Airflow's settings.
 
-#[cfg(feature = "supervisor")]
-use std::ffi::OsString;
 use std::{sync::Arc, time::Duration};
 
 use super::{
@@ -11,8 +9,6 @@ use super::{
 };
 #[cfg(feature = "_metastore")]
 use crate::backends::metastore::MetastoreBuilder;
-#[cfg(feature = "supervisor")]
-use crate::backends::supervisor::{SupervisorArguments, SupervisorBackend};
 use crate::{
     ConfigurationError, Dialect, Environment, Error, SecretsBackend,
     backends::breaker::BreakerOptions,
@@ -32,7 +28,7 @@ pub struct FromEnvironment {
     side: Side,
     registry: Registry,
     metadata_db: metadata_db::Options,
-    last_source: LastSource,
+    pub(super) last_source: LastSource,
     further: Vec<Arc<dyn SecretsBackend>>,
     chain: ResolverBuilder,
 }
@@ -113,30 +109,6 @@ impl FromEnvironment {
         self
     }
 
-    /// Asks `supervisor` last, on the worker side, and tells it of the secrets that the sources before
-    /// it give, so that it hides them in the task's log; see
-    /// [`backends::supervisor`](crate::backends::supervisor).
-    #[cfg(feature = "supervisor")]
-    #[must_use]
-    pub fn supervisor(mut self, supervisor: SupervisorBackend) -> Self {
-        self.last_source = LastSource::Supervisor(supervisor);
-        self
-    }
-
-    /// The program was started with `arguments`. Where they are a supervisor's and no
-    /// [`supervisor`](Self::supervisor) is given, each lookup that gets so far fails with what to do:
-    /// what only the supervisor knows must not look as if it were not defined.
-    #[cfg(feature = "supervisor")]
-    #[must_use]
-    pub fn arguments(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        if let (LastSource::None, Some(arguments)) =
-            (&self.last_source, SupervisorArguments::find(arguments))
-        {
-            self.last_source = LastSource::NotGiven(arguments);
-        }
-        self
-    }
-
     /// Adds a source of your own after Airflow's.
     #[must_use]
     pub fn then(mut self, backend: impl SecretsBackend) -> Self {
@@ -207,14 +179,8 @@ impl FromEnvironment {
             .warnings(Warning::logged(settings.warnings()))
             .cache_as_set(&settings)?;
 
-        #[cfg(feature = "supervisor")]
-        if let (Side::Server, LastSource::Supervisor(_)) = (side, &self.last_source) {
-            return Err(ConfigurationError::new(
-                "FromEnvironment::supervisor",
-                "the program",
-                "the server side asks no supervisor: call `worker()`, or give none",
-            )
-            .into());
+        if side == Side::Server {
+            self.last_source.refused_on_the_server_side()?;
         }
         let mut custom: Option<Arc<dyn SecretsBackend>> = None;
         // The answer of the first check is reused.
@@ -234,7 +200,7 @@ impl FromEnvironment {
                 }
                 (Named::LastSource, Side::Worker) => {
                     came_first = true;
-                    self.last_source.source()
+                    self.last_source.source(&settings)?
                 }
                 (Named::LastSource, Side::Server) => Arc::new(OutOfReach::ServerSide),
             };
@@ -246,7 +212,7 @@ impl FromEnvironment {
         let environment = EnvironmentVariablesBackend::new(self.environment, multi_team);
         let last: Option<Arc<dyn SecretsBackend>> = match side {
             _ if came_first => None,
-            Side::Worker => Some(self.last_source.source()),
+            Side::Worker => Some(self.last_source.source(&settings)?),
             Side::Server => {
                 let custom = custom.as_deref();
                 Some(self.metadata_db.source(&settings, custom).await?)

@@ -163,7 +163,8 @@ impl Resolver {
     ///
     /// This resolver has no last source, and its reports say so. A program that a supervisor runs gives
     /// the supervisor's socket to `FromEnvironment::supervisor` (feature `supervisor`). Where such a
-    /// program does not, what no other source defines fails: it may be defined.
+    /// program does not, what no other source defines fails: it may be defined. A program that has a
+    /// task's token gives it to `FromEnvironment::execution_api` (feature `execution-api`).
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] for what Airflow itself would refuse to start with.

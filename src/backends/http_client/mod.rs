@@ -4,7 +4,7 @@
 
 mod connector;
 mod error;
-#[cfg(any(feature = "azure", feature = "gcp"))]
+#[cfg(any(feature = "azure", feature = "execution-api", feature = "gcp"))]
 mod failure;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use crate::{
     asking::{ask, assert_right, outcome},
     page::Cell,
-    rooms::{Room, VALUE, over_http, quick},
+    rooms::{KEY, Room, VALUE, over_http, quick},
     support::{
         google,
         https::{self, Reply, Request},
@@ -189,6 +189,7 @@ fn right_answer(room: Room) -> Value {
         Room::ParameterStore => json!({"Parameter": {"Type": "String", "Value": VALUE}}),
         Room::SecretManager => google::version(VALUE),
         Room::KeyVault => json!({"value": VALUE, "attributes": {"enabled": true}}),
+        Room::ExecutionApi => json!({"key": KEY, "value": VALUE}),
         Room::Postgres | Room::MariaDb => panic!("{room:?} is not asked by HTTP"),
     }
 }

@@ -18,6 +18,7 @@
 #[path = "../../support"]
 mod support {
     pub(crate) mod drongo;
+    pub(crate) mod execution_api;
     pub(crate) mod google;
     pub(crate) mod https;
     pub(crate) mod key_vault;

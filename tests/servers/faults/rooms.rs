@@ -8,6 +8,7 @@ use airflow_secrets::{
         RetryOptions,
         aws::{SecretsManagerBackend, SystemsManagerParameterStoreBackend},
         azure::AzureKeyVaultBackend,
+        execution_api::{ExecutionApiBackend, ExecutionApiCredential},
         gcp::{CloudSecretManagerBackend, GcpCredential},
         metastore::MetastoreBackend,
         vault::{VaultBackend, VaultCredential},
@@ -20,6 +21,7 @@ use crate::{
     postgres::{self, Postgres},
     support::{
         drongo::Drongo,
+        execution_api::{ExecutionApi, claims, signed},
         key_vault::{Azure, VAULT},
         moto::{Moto, REGION, moto},
         openbao::OpenBao,
@@ -38,28 +40,34 @@ pub(crate) enum Room {
     ParameterStore,
     SecretManager,
     KeyVault,
+    ExecutionApi,
     Postgres,
     MariaDb,
 }
 
+/// The task instance that asks the Execution API.
+const TASK: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
 impl Room {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Vault,
         Self::SecretsManager,
         Self::ParameterStore,
         Self::SecretManager,
         Self::KeyVault,
+        Self::ExecutionApi,
         Self::Postgres,
         Self::MariaDb,
     ];
 
     /// Those that are asked by HTTP, and repeat a request.
-    pub(crate) const HTTP: [Self; 5] = [
+    pub(crate) const HTTP: [Self; 6] = [
         Self::Vault,
         Self::SecretsManager,
         Self::ParameterStore,
         Self::SecretManager,
         Self::KeyVault,
+        Self::ExecutionApi,
     ];
 
     pub(crate) const fn title(self) -> &'static str {
@@ -69,6 +77,7 @@ impl Room {
             Self::ParameterStore => "Parameter Store",
             Self::SecretManager => "Google",
             Self::KeyVault => "Key Vault",
+            Self::ExecutionApi => "Execution API",
             Self::Postgres => "PostgreSQL",
             Self::MariaDb => "MariaDB",
         }
@@ -86,14 +95,24 @@ pub(crate) struct Rooms {
     moto: &'static Moto,
     drongo: Drongo,
     azure: Azure,
+    execution_api: ExecutionApi,
     postgres_database: String,
     mariadb_database: String,
 }
 
 impl Rooms {
     pub(crate) async fn open() -> Self {
-        let (toxiproxy, vault, moto, drongo) =
-            tokio::join!(Toxiproxy::start(1), OpenBao::dev(), moto(), Drongo::start());
+        let rows = json!({
+            "connections": [], "rows": [], "variables": [{"key": KEY, "val": VALUE}],
+            "tasks": [{"id": TASK, "state": "running", "team": null}],
+        });
+        let (toxiproxy, vault, moto, drongo, execution_api) = tokio::join!(
+            Toxiproxy::start(1),
+            OpenBao::dev(),
+            moto(),
+            Drongo::start(),
+            ExecutionApi::start(rows, &[])
+        );
         vault.mount_kv("airflow", 2).await;
         let path = format!("variables/{KEY}");
         vault.put("airflow", &path, json!({"value": VALUE})).await;
@@ -114,6 +133,7 @@ impl Rooms {
             moto,
             drongo,
             azure,
+            execution_api,
             postgres_database: postgres,
             mariadb_database: mariadb,
         }
@@ -127,6 +147,7 @@ impl Rooms {
             Room::SecretsManager | Room::ParameterStore => host(&self.moto.url),
             Room::SecretManager => self.drongo.host.clone(),
             Room::KeyVault => self.azure.address.to_string(),
+            Room::ExecutionApi => self.execution_api.address(),
             Room::Postgres => format!("127.0.0.1:{}", Postgres::shared().server.port),
             Room::MariaDb => format!("127.0.0.1:{}", MariaDb::shared().server.port),
         }
@@ -189,6 +210,11 @@ pub(crate) fn over_http(room: Room, address: &str, ca: &Path, retries: RetryOpti
             let azure = AzureKeyVaultBackend::builder().vault_url(VAULT);
             let azure = azure.environment(&environment).retries(retries);
             resolver.backend(azure.build().unwrap())
+        }
+        Room::ExecutionApi => {
+            let token = ExecutionApiCredential::token(signed(&claims(TASK, 86_400)));
+            let api = ExecutionApiBackend::builder().url(format!("{url}/execution/"));
+            resolver.backend(api.credential(token).retries(retries).build().unwrap())
         }
         Room::Postgres | Room::MariaDb => panic!("{room:?} is not asked by HTTP"),
     };
