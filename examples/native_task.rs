@@ -99,8 +99,8 @@ impl Log {
         let mut line = json!({
             "event": "resolved", "level": "info", "id": id, "source": source.to_string(),
         });
-        if let Some(value) = value {
-            line["value"] = value.expose().into();
+        if let (Some(value), Some(line)) = (value, line.as_object_mut()) {
+            line.insert("value".to_owned(), value.expose().into());
         }
         self.line(&line)
     }

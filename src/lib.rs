@@ -66,7 +66,8 @@
 //!
 //! `cargo run --example quickstart --features sqlite` shows everything at once; `--example resolve`
 //! says what an id resolves to in your environment, and why; `--example doctor` what is wrong there, and
-//! what to do; `--example codec` turns connection URIs, JSON and fields into each other.
+//! what to do; `--example codec` turns connection URIs, JSON and fields into each other; `native_task`
+//! is a task that an Airflow 3 worker runs.
 //!
 //! # Features
 //!
@@ -81,6 +82,7 @@
 //! | `aws-parameter-store` | AWS Systems Manager Parameter Store (TLS, Tokio) |
 //! | `gcp` | Google Cloud Secret Manager (TLS, Tokio) |
 //! | `azure` | Azure Key Vault (TLS, Tokio) |
+//! | `supervisor` | the supervisor of a task that is a native program (Tokio) |
 //! | `cache` | answers are kept in front of the sources: `CacheOptions`, and Airflow's `[secrets] use_cache` |
 //! | `blocking` | `blocking::Resolver`, for programs without an async runtime (Tokio) |
 //! | `metrics` | what a resolver does, counted and measured through the `metrics` facade: [`observer`] |

@@ -1,6 +1,6 @@
 //! Many callers share one socket, and none is in another's way.
 
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 #[allow(dead_code)]
 #[path = "support/supervisor.rs"]

@@ -1,6 +1,6 @@
 //! A task's whole chain: secrets backend, environment, supervisor.
 
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 #[allow(dead_code)]
 #[path = "support/supervisor.rs"]

@@ -1,6 +1,6 @@
 //! The conversation that a real supervisor had with this library, once more: `conformance/supervisor.jsonl`.
 
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 #[allow(dead_code)]
 #[path = "support/conversation.rs"]

@@ -1,6 +1,6 @@
 //! What comes of each fault that a supervisor, or the socket to it, can have.
 
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 #[allow(dead_code)]
 #[path = "support/supervisor.rs"]
@@ -26,10 +26,12 @@ async fn ask(backend: &SupervisorBackend, key: &str) -> Result<Lookup<Secret>, F
 
 /// The kind of the failure, whether it may pass, and its message without the address.
 fn told(failure: &Failure) -> (&'static str, bool, String) {
-    let message = failure.message().to_owned();
-    let message = match (message.find("(127.0.0.1:"), message.find(')')) {
-        (Some(start), Some(end)) => format!("{}(…{}", &message[..start], &message[end..]),
-        _ => message,
+    let message = failure.message();
+    let address = message.split_once("(127.0.0.1:");
+    let message = match address.and_then(|(before, after)| Some((before, after.split_once(')')?.1)))
+    {
+        Some((before, after)) => format!("{before}(…){after}"),
+        None => message.to_owned(),
     };
     (failure.kind().as_str(), failure.is_transient(), message)
 }
@@ -350,13 +352,13 @@ const FAULTS: [(&str, Fault); 16] = [
     ),
     ("a message of 4 GiB", |socket, _| socket.raw(&[0xff; 64])),
     ("a message that is not msgpack", |socket, _| {
-        socket.send(b"garbage")
+        socket.send(b"garbage");
     }),
     ("an answer that is not msgpack after its id", |socket, _| {
-        socket.send(&[0x92, 1, 0xc1])
+        socket.send(&[0x92, 1, 0xc1]);
     }),
     ("an answer without a body", |socket, id| {
-        socket.answer(id, &Value::Null)
+        socket.answer(id, &Value::Null);
     }),
     ("an answer of another type", |socket, id| {
         socket.answer(
@@ -371,16 +373,16 @@ const FAULTS: [(&str, Fault); 16] = [
         );
     }),
     ("an answer to a request that nobody made", |socket, _| {
-        socket.answer(77, &blue())
+        socket.answer(77, &blue());
     }),
     ("an error of another shape", |socket, id| {
         socket.send(&response(id, &Value::Null, &json!(["red"])));
     }),
     ("`API_SERVER_ERROR`, HTTP 500", |socket, id| {
-        socket.send(&server_error(id, 500))
+        socket.send(&server_error(id, 500));
     }),
     ("`API_SERVER_ERROR`, HTTP 403", |socket, id| {
-        socket.send(&server_error(id, 403))
+        socket.send(&server_error(id, 403));
     }),
     ("`PERMISSION_DENIED`", |socket, id| {
         socket.answer(
@@ -411,7 +413,7 @@ async fn the_page_of_faults_says_what_came_of_each() {
         let (transport, _) = TcpTransport::connect(address).await.unwrap();
         let backend = SupervisorBackend::builder(transport).timeout(Duration::from_millis(300));
         let resolver = Resolver::builder().backend(backend.build()).build();
-        let mut outcome = async || match resolver.get_variable("colour").await {
+        let outcome = async || match resolver.get_variable("colour").await {
             Ok(found) => {
                 assert_eq!(found.expose(), "value of colour");
                 "the value".to_owned()
@@ -419,18 +421,14 @@ async fn the_page_of_faults_says_what_came_of_each() {
             Err(error) => format!("`{:?}`", error.kind()),
         };
         let (first, second) = (outcome().await, outcome().await);
-        page += &format!("| {name} | {first} | {second} |\n");
+        page.extend(["| ", name, " | ", &first, " | ", &second, " |\n"]);
     }
-    let (address, _) = reset();
+    // A supervisor that goes with a request unread resets the connection.
+    let (address, _) = start(Socket::leave_unread);
     let backend = connect(address).await;
     let failure = ask(&backend, "colour").await.unwrap_err();
     assert!(failure.message().contains("has failed"), "{failure}");
     page += "| the connection is reset | `Unavailable` | `Unavailable` |\n";
     let written = include_str!("../docs/faults-supervisor.md");
     assert!(written.ends_with(&page), "{page}");
-}
-
-/// A supervisor that goes with a request unread, which resets the connection.
-fn reset() -> (std::net::SocketAddr, supervisor::Requests) {
-    start(|socket| socket.leave_unread())
 }

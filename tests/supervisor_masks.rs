@@ -1,6 +1,6 @@
 //! The supervisor is told of each secret before the program has it; and no secret goes elsewhere.
 
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 #[path = "support/log.rs"]
 mod log;

@@ -225,12 +225,8 @@ impl<'b> Reader<'b> {
             Head::Int(number) => Value::Int(number),
             Head::Float(number) => Value::Float(number),
             Head::Text(length) => Value::Text(self.text(length)?),
-            Head::Binary(length) => {
-                self.take(length)?;
-                Value::Other
-            }
             Head::Extension(TIMESTAMP, length) => moment(self.take(length)?)?,
-            Head::Extension(_, length) => {
+            Head::Binary(length) | Head::Extension(_, length) => {
                 self.take(length)?;
                 Value::Other
             }

@@ -264,10 +264,11 @@ impl Connection {
     fn give(&self, id: i128, answer: Result<Answer, Failure>) {
         let caller = u64::try_from(id).ok();
         let caller = caller.and_then(|id| self.waiting().callers.remove(&id));
-        match caller {
+        if let Some(caller) = caller {
             // He may have given up just now.
-            Some(caller) => drop(caller.send(answer)),
-            None => tracing::debug!("the supervisor answered request {id}, for which nobody waits"),
+            drop(caller.send(answer));
+        } else {
+            tracing::debug!("the supervisor answered request {id}, for which nobody waits");
         }
     }
 
