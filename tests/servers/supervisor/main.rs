@@ -1,7 +1,13 @@
 //! Native tasks that a real supervisor runs: `supervise_task` of the Task SDK, through
 //! `ExecutableCoordinator`, with a real API server behind it.
 
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::too_many_lines,
+    clippy::unwrap_used
+)]
 
 mod conversation;
 mod native_task;

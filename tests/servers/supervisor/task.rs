@@ -73,7 +73,9 @@ async fn answers(arguments: SupervisorArguments, questions: &str) -> Vec<Value> 
         answers.push(answer.unwrap_or_else(|error| json!({"error": error.kind().as_str()})));
     }
     // A program may print what it found.
-    answers.iter().for_each(|answer| println!("{answer}"));
+    for answer in &answers {
+        println!("{answer}");
+    }
     succeed(&transport).await;
     answers
 }
