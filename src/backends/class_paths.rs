@@ -50,7 +50,7 @@ pub(super) const BACKENDS: &[(&str, Offer)] = &[
     ("airflow.providers.amazon.aws.secrets.systems_manager.SystemsManagerParameterStoreBackend", in_feature!("aws-parameter-store", |setup| Ok(Arc::new(super::aws::SystemsManagerParameterStoreBackend::from_setup(setup)?)))),
     ("airflow.providers.google.cloud.secrets.secret_manager.CloudSecretManagerBackend", in_feature!("gcp", |setup| Ok(Arc::new(super::gcp::CloudSecretManagerBackend::from_setup(setup)?)))),
     ("airflow.providers.microsoft.azure.secrets.key_vault.AzureKeyVaultBackend", in_feature!("azure", |setup| Ok(Arc::new(super::azure::AzureKeyVaultBackend::from_setup(setup)?)))),
-    ("airflow.providers.cncf.kubernetes.secrets.kubernetes_secrets_backend.KubernetesSecretsBackend", Offer::NotYet),
+    ("airflow.providers.cncf.kubernetes.secrets.kubernetes_secrets_backend.KubernetesSecretsBackend", in_feature!("kubernetes", |setup| Ok(Arc::new(super::kubernetes::KubernetesSecretsBackend::from_setup(setup)?)))),
     ("airflow.providers.yandex.secrets.lockbox.LockboxSecretBackend", Offer::NotYet),
 ];
 

@@ -180,7 +180,7 @@ impl<L: Login> Keeper<L> {
 }
 
 /// For tokens that may be revoked.
-#[cfg(any(test, feature = "vault", feature = "gcp"))]
+#[cfg(any(test, feature = "vault", feature = "gcp", feature = "kubernetes"))]
 impl<L: Login> Keeper<L> {
     /// Drops `kept`, so that the next caller logs in.
     pub(super) fn forget(&self, kept: &Arc<L::Kept>) {
@@ -234,7 +234,7 @@ impl<L: Login> Shared<L> {
 
 impl<L: Login> State<L> {
     /// Drops `kept`; whether it was kept.
-    #[cfg(any(test, feature = "vault", feature = "gcp"))]
+    #[cfg(any(test, feature = "vault", feature = "gcp", feature = "kubernetes"))]
     fn take(&mut self, kept: &Arc<L::Kept>) -> bool {
         let is_it = |held: &mut Arc<L::Kept>| Arc::ptr_eq(held, kept);
         self.kept.take_if(is_it).is_some()

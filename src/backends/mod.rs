@@ -12,6 +12,7 @@ mod causes;
 mod class_paths;
 #[cfg(feature = "_network")]
 mod deadline;
+pub mod directory;
 pub mod environment;
 #[cfg(feature = "gcp")]
 pub mod gcp;
@@ -25,6 +26,8 @@ mod http_kwargs;
 mod http_options;
 #[cfg(feature = "_network")]
 mod keeper;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod local_filesystem;
 #[cfg(any(feature = "_http", feature = "_metastore-server"))]
 mod long_answers;

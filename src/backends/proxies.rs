@@ -214,7 +214,12 @@ pub(crate) fn check(url: &Secret) -> Result<(), &'static str> {
 ///
 /// # Errors
 /// When one cannot, with the setting that names it.
-#[cfg(any(feature = "_aws", feature = "azure", feature = "gcp"))]
+#[cfg(any(
+    feature = "_aws",
+    feature = "azure",
+    feature = "gcp",
+    feature = "kubernetes"
+))]
 pub(crate) fn check_all(given: &Setting<ProxyMap>) -> Result<(), crate::ConfigurationError> {
     let mut urls = given.value.values();
     urls.try_for_each(|url| check(url).map_err(|why| given.error(why)))

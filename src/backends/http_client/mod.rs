@@ -4,7 +4,7 @@
 
 mod connector;
 mod error;
-#[cfg(any(feature = "azure", feature = "gcp"))]
+#[cfg(any(feature = "azure", feature = "gcp", feature = "kubernetes"))]
 mod failure;
 #[cfg(test)]
 mod tests;

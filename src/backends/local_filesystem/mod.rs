@@ -95,6 +95,15 @@ impl LocalFilesystemBackend {
     }
 }
 
+/// A YAML text as JSON, read as the files of this backend are.
+///
+/// # Errors
+/// What is wrong with the text, and in which line.
+#[cfg(feature = "kubernetes")]
+pub(super) fn yaml_as_json(content: &str) -> Result<Secret, String> {
+    yaml::as_json(&crate::python::text::universal_newlines(content))
+}
+
 /// Looks `ids` up in the file at `path`, if there is one, with `find`; `setting` is the file's.
 async fn look_up<T: Clone + Send + 'static>(
     path: Option<&str>,

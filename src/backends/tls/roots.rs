@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 
-#[cfg(any(feature = "gcp", feature = "vault"))]
+#[cfg(any(feature = "gcp", feature = "kubernetes", feature = "vault"))]
 use super::machine;
 #[cfg(any(feature = "azure", feature = "gcp"))]
 use super::places::named_by;
@@ -29,6 +29,12 @@ impl Setting<Roots> {
     }
 }
 
+#[cfg(any(
+    feature = "_aws",
+    feature = "azure",
+    feature = "gcp",
+    feature = "vault"
+))]
 impl Roots {
     /// Those that `variable` names, where it is set and not empty.
     pub(crate) fn in_variable(environment: &Environment, variable: &str) -> Option<Setting<Self>> {
@@ -68,7 +74,7 @@ pub(super) async fn further(environment: &Environment) -> Vec<CertificateDer<'st
 }
 
 /// The authorities that the operating system trusts.
-#[cfg(any(feature = "gcp", feature = "vault"))]
+#[cfg(any(feature = "gcp", feature = "kubernetes", feature = "vault"))]
 pub(crate) async fn of_machine() -> Vec<CertificateDer<'static>> {
     let found = tokio::task::spawn_blocking(machine::authorities).await;
     found.unwrap_or_default()
