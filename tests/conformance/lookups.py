@@ -104,6 +104,8 @@ def variables_of_class(question):
     os.environ.update(question["environment"])
     if question["class"] == GOOGLE:
         google_over_rest()
+    if "TEST_SERVICE_ACCOUNT" in question["environment"]:
+        kubernetes_at(question["environment"]["TEST_SERVICE_ACCOUNT"])
     if question["kwargs"].get("auth_type") == "gcp":
         google_at(os.environ["GCE_METADATA_HOST"])
     try:

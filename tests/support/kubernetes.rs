@@ -90,10 +90,13 @@ impl ApiServer {
         }
         command.arg(format!("--tls-cert-file={}", tls.certificate.display()));
         command.arg(format!("--tls-private-key-file={}", tls.key.display()));
+        let audit = file("audit.jsonl");
         let start = move || Server::start(&command, "TERM", port, Some(&folder));
         let server = tokio::task::spawn_blocking(start).await.unwrap();
         let ca = Certificate::from_pem(authority.certificate_pem().as_bytes()).unwrap();
+        // Each test has a runtime of its own, with which its connections end.
         let http = Client::builder()
+            .pool_max_idle_per_host(0)
             .no_proxy()
             .tls_certs_only([ca])
             .build()
@@ -102,7 +105,7 @@ impl ApiServer {
             port,
             authority,
             http,
-            audit: PathBuf::new(),
+            audit,
             _servers: [etcd, server],
         };
         until("the API server", async || {
@@ -203,11 +206,35 @@ impl Namespace {
         });
         let path = self.path("secrets");
         self.server.ask(Method::POST, &path, Some(secret)).await;
+        self.until_shown(name, true).await;
+    }
+
+    /// A list from the API server's memory, which lookups ask for, is a moment behind.
+    async fn until_shown(&self, name: &str, is_there: bool) {
+        let query = format!("secrets?resourceVersion=0&fieldSelector=metadata.name={name}");
+        until("the API server's memory", async || {
+            let list = self.server.ask(Method::GET, &self.path(&query), None).await;
+            list["items"].as_array().unwrap().is_empty() != is_there
+        })
+        .await;
     }
 
     pub(crate) async fn delete(&self, name: &str) {
         let path = self.path(&format!("secrets/{name}"));
         self.server.ask(Method::DELETE, &path, None).await;
+        self.until_shown(name, false).await;
+    }
+
+    /// The lists of secrets that were asked for here, as the API server wrote them down.
+    pub(crate) fn lists(&self) -> Vec<Value> {
+        let audit = std::fs::read_to_string(&self.server.audit).unwrap();
+        let events = audit
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let is_of_here = |event: &Value| {
+            event["verb"] == json!("list") && event["objectRef"]["namespace"] == json!(self.name)
+        };
+        events.filter(is_of_here).collect()
     }
 
     /// A service account that may list secrets here, as a pod of it sees it.

@@ -9,7 +9,14 @@ use super::machine;
 #[cfg(any(feature = "azure", feature = "gcp"))]
 use super::places::named_by;
 use super::{pem, places::authorities_at};
-use crate::{Environment, Failure, backends::http_options::Roots, config::Setting};
+#[cfg(any(
+    feature = "_aws",
+    feature = "azure",
+    feature = "gcp",
+    feature = "vault"
+))]
+use crate::Environment;
+use crate::{Failure, backends::http_options::Roots, config::Setting};
 
 impl Setting<Roots> {
     /// The authorities; `None` where the server's certificate is not checked.

@@ -25,6 +25,7 @@ mod support {
 }
 
 mod reads;
+mod side_by_side;
 
 use airflow_secrets::{
     Environment, Failure, Lookup, Secret, SecretsBackend,
