@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How often a file is looked for anew that was replaced while it was opened.
-const TRIES: usize = 3;
+const TRIES: usize = 8;
 
 /// The longest name of a file, in bytes.
 const LONGEST_NAME: usize = 255;

@@ -147,6 +147,18 @@ impl ApiServer {
         answer
     }
 
+    /// The API server learns of a new role after a moment.
+    async fn until_allowed(&self, namespace: &str, user: &str) {
+        let attributes = json!({"namespace": namespace, "verb": "list", "resource": "secrets"});
+        let review = json!({"spec": {"user": user, "resourceAttributes": attributes}});
+        until("the role", async || {
+            let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+            let answer = self.ask(Method::POST, path, Some(review.clone())).await;
+            answer["status"]["allowed"] == json!(true)
+        })
+        .await;
+    }
+
     /// A new namespace.
     pub(crate) async fn namespace(&'static self) -> Namespace {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -225,14 +237,16 @@ impl Namespace {
         self.until_shown(name, false).await;
     }
 
-    /// The lists of secrets that were asked for here, as the API server wrote them down.
+    /// The lists of secrets that others than the administrator asked for here, as the API server wrote them down.
     pub(crate) fn lists(&self) -> Vec<Value> {
         let audit = std::fs::read_to_string(&self.server.audit).unwrap();
         let events = audit
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok());
         let is_of_here = |event: &Value| {
-            event["verb"] == json!("list") && event["objectRef"]["namespace"] == json!(self.name)
+            event["verb"] == json!("list")
+                && event["objectRef"]["namespace"] == json!(self.name)
+                && event["user"]["username"] != json!("admin")
         };
         events.filter(is_of_here).collect()
     }
@@ -240,25 +254,37 @@ impl Namespace {
     /// A service account that may list secrets here, as a pod of it sees it.
     pub(crate) async fn pod(&self, account: &str) -> Pod {
         let pod = self.pod_without_role(account).await;
-        let rbac = format!(
-            "/apis/rbac.authorization.k8s.io/v1/namespaces/{}",
-            self.name
-        );
+        let subject = json!({"kind": "ServiceAccount", "name": account, "namespace": self.name});
+        self.allow(account, subject).await;
+        let user = format!("system:serviceaccount:{}:{account}", self.name);
+        self.server.until_allowed(&self.name, &user).await;
+        pod
+    }
+
+    /// Lets this user list secrets here.
+    pub(crate) async fn allow_user(&self, user: &str) {
+        let subject = json!({
+            "kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io",
+        });
+        self.allow(user, subject).await;
+        self.server.until_allowed(&self.name, user).await;
+    }
+
+    async fn allow(&self, name: &str, subject: Value) {
+        let group = "rbac.authorization.k8s.io";
+        let path = format!("/apis/{group}/v1/namespaces/{}", self.name);
         let role = json!({
-            "metadata": {"name": account},
+            "metadata": {"name": name},
             "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}],
         });
-        let path = format!("{rbac}/roles");
-        self.server.ask(Method::POST, &path, Some(role)).await;
         let binding = json!({
-            "metadata": {"name": account},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account},
-            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": self.name}],
+            "metadata": {"name": name}, "subjects": [subject],
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
         });
-        let path = format!("{rbac}/rolebindings");
-        self.server.ask(Method::POST, &path, Some(binding)).await;
-        pod.until_allowed().await;
-        pod
+        for (kind, body) in [("roles", role), ("rolebindings", binding)] {
+            let path = format!("{path}/{kind}");
+            self.server.ask(Method::POST, &path, Some(body)).await;
+        }
     }
 
     /// The same of one that may do nothing.
@@ -316,26 +342,5 @@ impl Pod {
 
     pub(crate) fn write_token(&self, token: &str) {
         std::fs::write(self.folder().join("token"), token).unwrap();
-    }
-
-    /// The API server learns of a new role after a moment.
-    async fn until_allowed(&self) {
-        let review = json!({
-            "spec": {
-                "user": format!("system:serviceaccount:{}:{}", self.namespace, self.account),
-                "resourceAttributes": {
-                    "namespace": self.namespace, "verb": "list", "resource": "secrets",
-                },
-            },
-        });
-        until("the role", async || {
-            let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-            let answer = self
-                .server
-                .ask(Method::POST, path, Some(review.clone()))
-                .await;
-            answer["status"]["allowed"] == json!(true)
-        })
-        .await;
     }
 }

@@ -89,8 +89,9 @@ impl Client {
     /// The namespace that is asked.
     ///
     /// # Errors
-    /// When it is in a file that cannot be used.
+    /// When it is in a file that cannot be used, or this is no pod.
     pub(super) async fn namespace(&self) -> Result<&str, Failure> {
+        self.url()?;
         let path = match &self.settings.cluster.namespace {
             Namespace::Known(namespace) => return Ok(namespace),
             Namespace::File(path) => path,
@@ -203,7 +204,7 @@ impl Client {
         selector: &str,
         namespace: &str,
     ) -> Result<Request<Full<Bytes>>, Failure> {
-        let url = self.settings.cluster.url.as_ref().map_err(Clone::clone)?;
+        let url = self.url()?;
         // From the API server's memory, as in Airflow.
         let query = Serializer::new(String::new())
             .append_pair("labelSelector", selector)
@@ -219,6 +220,11 @@ impl Client {
         request.body(Full::default()).map_err(|_| {
             Failure::configuration("the request contains a character that cannot be sent")
         })
+    }
+
+    fn url(&self) -> Result<&str, Failure> {
+        let url = self.settings.cluster.url.as_deref();
+        url.map_err(Clone::clone)
     }
 
     fn attempt_timeout(&self) -> Duration {

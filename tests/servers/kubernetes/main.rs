@@ -14,6 +14,7 @@
 #[path = "../../support"]
 mod support {
     pub(crate) mod authority;
+    pub(crate) mod example;
     pub(crate) mod kubernetes;
     pub(crate) mod log;
     pub(crate) mod ports;
@@ -24,7 +25,14 @@ mod support {
     pub(crate) mod wire;
 }
 
+mod checks;
+mod conforms;
+mod credentials;
+mod example_run;
+mod faults;
 mod reads;
+mod secrets_stay_secret;
+mod settings;
 mod side_by_side;
 
 use airflow_secrets::{
@@ -36,7 +44,7 @@ use airflow_secrets::{
 };
 use serde_json::json;
 
-use self::support::kubernetes::Pod;
+use self::support::{kubernetes::Pod, served::Served};
 
 /// A builder for what a pod sees.
 fn in_pod(pod: &Pod) -> KubernetesSecretsBuilder {
