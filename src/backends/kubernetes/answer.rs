@@ -37,7 +37,7 @@ pub(super) struct Held {
 
 /// What is looked for in a list.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct Place<'a> {
     /// The label whose value is the id.
     pub(super) label: &'a str,
     pub(super) data_key: &'a str,
@@ -73,20 +73,20 @@ struct Encoded<'a>(#[serde(borrow)] Cow<'a, str>);
 ///
 /// # Errors
 /// When it is not such a list.
-pub(super) fn read(answer: &Response<Bytes>, wanted: Wanted<'_>) -> Result<Reading, Failure> {
+pub(super) fn read(answer: &Response<Bytes>, place: Place<'_>) -> Result<Reading, Failure> {
     match answer.status().as_u16() {
-        200 => found(answer.body(), wanted).map(Reading::Secrets),
+        200 => found(answer.body(), place).map(Reading::Secrets),
         401 => Ok(Reading::TokenRefused(lasting(
             FailureKind::AccessDenied,
             "the API server refused the credentials (HTTP 401): check that the token has not expired and \
              belongs to this cluster",
         ))),
-        status => Err(refused(status, answer.headers(), wanted.namespace)),
+        status => Err(refused(status, answer.headers(), place.namespace)),
     }
 }
 
 /// The first secret, by name, of each id.
-fn found(body: &[u8], wanted: Wanted<'_>) -> Result<HashMap<String, Held>, Failure> {
+fn found(body: &[u8], place: Place<'_>) -> Result<HashMap<String, Held>, Failure> {
     let list = serde_json::from_slice::<SecretList<'_>>(body).ok();
     let list = list.filter(|list| list.kind == "SecretList");
     let mut items = list.ok_or_else(|| not_kubernetes(200))?.items;
@@ -95,23 +95,20 @@ fn found(body: &[u8], wanted: Wanted<'_>) -> Result<HashMap<String, Held>, Failu
     let mut held = HashMap::new();
     for item in items {
         let labels = item.metadata.labels.as_ref();
-        let Some(id) = labels.and_then(|labels| labels.get(wanted.label)) else {
+        let Some(id) = labels.and_then(|labels| labels.get(place.label)) else {
             continue;
         };
         if let Some(Held { name, .. }) = held.get(id) {
             tracing::warn!(
                 "namespace {}: several secrets have the label {}={id}; the first by name, {name}, is used, \
                  and {} is not: remove the label from one of them",
-                wanted.namespace,
-                wanted.label,
+                place.namespace,
+                place.label,
                 item.metadata.name
             );
             continue;
         }
-        let value = item
-            .data
-            .as_ref()
-            .and_then(|data| data.get(wanted.data_key));
+        let value = item.data.as_ref().and_then(|data| data.get(place.data_key));
         let one = Held {
             name: item.metadata.name.clone(),
             value: value.map(|value| text(value.as_ref())),

@@ -15,7 +15,7 @@ use tokio::{
 use url::form_urlencoded::Serializer;
 
 use super::{
-    answer::{self, Reading, Wanted},
+    answer::{self, Place, Reading},
     credential::{Cluster, Namespace, Token, Tokens},
     naming,
 };
@@ -122,11 +122,11 @@ impl Client {
     pub(super) async fn list(
         &self,
         selector: &str,
-        wanted: Wanted<'_>,
+        place: Place<'_>,
         deadline: Deadline,
     ) -> Result<Reading, Failure> {
         let token = self.token(deadline).await?;
-        let reading = self.list_with(&token, selector, wanted, deadline).await?;
+        let reading = self.list_with(&token, selector, place, deadline).await?;
         if !matches!(reading, Reading::TokenRefused(_)) || !token.may_have_changed() {
             return Ok(reading);
         }
@@ -136,19 +136,19 @@ impl Client {
         if new.bearer == token.bearer {
             return Ok(reading);
         }
-        self.list_with(&new, selector, wanted, deadline).await
+        self.list_with(&new, selector, place, deadline).await
     }
 
     /// The same, asked once.
     pub(super) async fn list_once(
         &self,
         selector: &str,
-        wanted: Wanted<'_>,
+        place: Place<'_>,
         deadline: Deadline,
     ) -> Result<Reading, Failure> {
         let token = self.token(deadline).await?;
         let waited = Waited::default();
-        let reading = deadline.wait_for(self.attempt(&token, selector, wanted, &waited));
+        let reading = deadline.wait_for(self.attempt(&token, selector, place, &waited));
         reading
             .await
             .unwrap_or_else(|| Err(no_answer(&waited, deadline)))
@@ -163,11 +163,11 @@ impl Client {
         &self,
         token: &Token,
         selector: &str,
-        wanted: Wanted<'_>,
+        place: Place<'_>,
         deadline: Deadline,
     ) -> Result<Reading, Failure> {
         let waited = Waited::default();
-        let attempt = || self.attempt(token, selector, wanted, &waited);
+        let attempt = || self.attempt(token, selector, place, &waited);
         let answer = retry::with_retries(&self.settings.retries, deadline, attempt).await;
         answer.unwrap_or_else(|| Err(no_answer(&waited, deadline)))
     }
@@ -176,15 +176,15 @@ impl Client {
         &self,
         token: &Token,
         selector: &str,
-        wanted: Wanted<'_>,
+        place: Place<'_>,
         waited: &Waited,
     ) -> Result<Reading, Failure> {
         let _slot = waited.for_slot(&self.slots).await;
-        let request = self.request(token, selector, wanted.namespace)?;
+        let request = self.request(token, selector, place.namespace)?;
         let http = self.http.get_or_try_init(|| self.connect()).await?;
         let limit = self.attempt_timeout();
         match timeout(limit, http.send(request)).await {
-            Ok(Ok(answer)) => answer::read(&answer, wanted),
+            Ok(Ok(answer)) => answer::read(&answer, place),
             Ok(Err(error)) => {
                 let failure = error.no_answer(WHOM, self.settings.options.connect_timeout());
                 match error {

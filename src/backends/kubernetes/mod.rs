@@ -33,7 +33,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 
 use self::{
-    answer::{Held, Reading, Wanted},
+    answer::{Held, Place, Reading},
     client::Client,
     naming::Owner,
 };
@@ -75,7 +75,7 @@ struct Source {
 
 /// What is asked for.
 struct Query<'a> {
-    wanted: Wanted<'a>,
+    place: Place<'a>,
     owner: Owner<'a>,
     deadline: Deadline,
 }
@@ -153,7 +153,7 @@ impl KubernetesSecretsBackend {
         let deadline = self.client.deadline(options);
         let namespace = deadline.wait_for(self.client.namespace()).await;
         let too_late = || Err(Failure::unavailable("the namespace was not read in time"));
-        let wanted = Wanted {
+        let place = Place {
             label,
             data_key: &source.data_key,
             namespace: namespace.unwrap_or_else(too_late)?,
@@ -169,7 +169,7 @@ impl KubernetesSecretsBackend {
             let is_open = |id: &&&str| answers.get(**id).is_none_or(is_missing);
             let open = ids.iter().filter(is_open).copied().collect::<Vec<_>>();
             let query = Query {
-                wanted,
+                place,
                 owner,
                 deadline,
             };
@@ -192,8 +192,8 @@ impl KubernetesSecretsBackend {
             if part.is_empty() {
                 continue;
             }
-            let selector = naming::selector(query.wanted.label, &part, query.owner);
-            let reading = self.client.list(&selector, query.wanted, query.deadline);
+            let selector = naming::selector(query.place.label, &part, query.owner);
+            let reading = self.client.list(&selector, query.place, query.deadline);
             match reading.await {
                 Ok(Reading::Secrets(held)) => answers.extend(query.answers(&part, &held)),
                 Ok(Reading::TooLong(_)) if part.len() > 1 => {
@@ -247,8 +247,8 @@ impl KubernetesSecretsBackend {
 impl Query<'_> {
     /// What is asked for one id, as `kubectl get secrets` takes it.
     fn native_key(&self, id: &str) -> String {
-        let selector = naming::selector(self.wanted.label, &[id], self.owner);
-        format!("-n {} -l {selector}", self.wanted.namespace)
+        let selector = naming::selector(self.place.label, &[id], self.owner);
+        format!("-n {} -l {selector}", self.place.namespace)
     }
 
     fn answers<'q>(
@@ -263,14 +263,14 @@ impl Query<'_> {
                     self.native_key(id),
                     format!(
                         "the secret {name} has no data key {:?}",
-                        self.wanted.data_key
+                        self.place.data_key
                     ),
                 )),
                 Some(Held {
                     name,
                     value: Some(value),
                 }) => {
-                    let native_key = format!("-n {} {name}", self.wanted.namespace);
+                    let native_key = format!("-n {} {name}", self.place.namespace);
                     match value {
                         Ok(value) => Ok(Lookup::found(value.clone(), native_key)),
                         Err(failure) => Err(failure.clone().at(native_key)),
@@ -391,7 +391,7 @@ impl SecretsBackend for KubernetesSecretsBackend {
         };
         runtime::check().map_err(Failure::configuration)?;
         let query = Query {
-            wanted: Wanted {
+            place: Place {
                 label,
                 data_key: &source.data_key,
                 namespace: self.client.namespace().await?,
@@ -406,7 +406,7 @@ impl SecretsBackend for KubernetesSecretsBackend {
         let selector = naming::selector(label, &[CHECK_ID], query.owner);
         let reading = self
             .client
-            .list_once(&selector, query.wanted, query.deadline);
+            .list_once(&selector, query.place, query.deadline);
         match reading.await {
             Ok(Reading::Secrets(_)) => Ok(CheckOutcome::reachable(native_key)),
             Ok(Reading::TokenRefused(failure) | Reading::TooLong(failure)) | Err(failure) => {

@@ -250,21 +250,37 @@ async fn the_default_kubeconfig_is_the_one_that_kubectl_reads() {
     }
 }
 
+/// A kubeconfig of these two entries.
+fn entries(cluster: &Value, user: &Value) -> Value {
+    json!({
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    })
+}
+
+const URL: &str = "https://kube.example:6443";
+
+/// Asserts what is said of each, and that nothing of it is shown.
+async fn assert_unusable<const N: usize>(cases: [(Value, &str); N]) {
+    for (config, expected) in cases {
+        let text = config.to_string();
+        let credential = KubernetesCredential::kubeconfig_text(text.as_str());
+        let debug = format!("{credential:?}");
+        assert!(!debug.contains("m4rk3r"), "{debug}");
+        let error = value_with(credential).await.unwrap_err();
+        assert_eq!(
+            error,
+            format!("kubeconfig (KubernetesCredential): {expected}")
+        );
+    }
+}
+
 #[tokio::test]
-async fn a_kubeconfig_that_cannot_be_used_says_why_and_shows_nothing_of_it() {
-    let url = "https://kube.example:6443";
-    let config = |cluster: Value, user: Value| {
-        json!({
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": user}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-            "current-context": "x",
-        })
-    };
-    let server = json!({"server": url});
-    let with_user = |user: Value| config(server.clone(), user);
-    let with_cluster = |cluster: Value| config(cluster, json!({"token": "m4rk3r"}));
-    for (config, expected) in [
+async fn a_user_who_cannot_log_in_is_an_error_that_says_why() {
+    let with_user = |user: Value| entries(&json!({"server": URL}), &user);
+    assert_unusable([
         (
             with_user(json!({"exec": {"command": "m4rk3r", "args": ["m4rk3r"]}})),
             "the user \"u\" has an exec plugin, which is not run: use a token (kubectl create token), a \
@@ -292,6 +308,14 @@ async fn a_kubeconfig_that_cannot_be_used_says_why_and_shows_nothing_of_it() {
             with_user(json!({"client-certificate-data": "?m4rk3r", "client-key-data": "?m4rk3r"})),
             "the client certificate of the user \"u\" is not the base64 of a PEM text",
         ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_cannot_be_asked_is_an_error_that_says_why() {
+    let with_cluster = |cluster: Value| entries(&cluster, &json!({"token": "m4rk3r"}));
+    assert_unusable([
         (
             with_cluster(json!({"server": "https://m4rk3r@kube.example"})),
             "the server of the cluster \"c\" must be a URL such as https://host:6443, without user name, \
@@ -304,16 +328,16 @@ async fn a_kubeconfig_that_cannot_be_used_says_why_and_shows_nothing_of_it() {
         ),
         (with_cluster(json!({})), "the cluster \"c\" names no server"),
         (
-            with_cluster(json!({"server": url, "tls-server-name": "m4rk3r"})),
+            with_cluster(json!({"server": URL, "tls-server-name": "m4rk3r"})),
             "names a tls-server-name, which is not offered: use the name in the server's URL",
         ),
         (
-            with_cluster(json!({"server": url, "certificate-authority-data": "?m4rk3r"})),
+            with_cluster(json!({"server": URL, "certificate-authority-data": "?m4rk3r"})),
             "certificate-authority-data is not base64",
         ),
         (
             with_cluster(json!({
-                "server": url, "certificate-authority": "/m4rk3r", "insecure-skip-tls-verify": true,
+                "server": URL, "certificate-authority": "/m4rk3r", "insecure-skip-tls-verify": true,
             })),
             "names an authority besides insecure-skip-tls-verify: remove one of the two",
         ),
@@ -329,17 +353,12 @@ async fn a_kubeconfig_that_cannot_be_used_says_why_and_shows_nothing_of_it() {
             json!({"current-context": "x"}),
             "has no context \"x\"; it has: ",
         ),
-    ] {
-        let text = config.to_string();
-        let credential = KubernetesCredential::kubeconfig_text(text.as_str());
-        let debug = format!("{credential:?}");
-        assert!(!debug.contains("m4rk3r"), "{debug}");
-        let error = value_with(credential).await.unwrap_err();
-        assert_eq!(
-            error,
-            format!("kubeconfig (KubernetesCredential): {expected}")
-        );
-    }
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_kubeconfig_that_cannot_be_read_says_why_and_shows_nothing_of_it() {
     let unreadable = value_with(KubernetesCredential::kubeconfig("/nowhere/config")).await;
     assert_eq!(
         unreadable,
@@ -357,7 +376,7 @@ async fn a_kubeconfig_that_cannot_be_used_says_why_and_shows_nothing_of_it() {
         "{error}"
     );
     assert!(!error.contains("m4rk3r"), "{error}");
-    let unknown = kubeconfig(url, &json!({})).with_context("y");
+    let unknown = kubeconfig(URL, &json!({})).with_context("y");
     assert_eq!(
         value_with(unknown).await,
         Err("kubeconfig (KubernetesCredential): has no context \"y\"; it has: x".into())

@@ -277,9 +277,12 @@ async fn requests_are_counted() {
 
 #[tokio::test]
 async fn one_chunk_that_fails_leaves_the_others_their_answers() {
-    let server = Served::by(|request| match request.path.contains("v150") {
-        true => status(403, "Forbidden"),
-        false => secrets(VARIABLE, &[("v1", "one")]),
+    let server = Served::by(|request| {
+        if request.path.contains("v150") {
+            status(403, "Forbidden")
+        } else {
+            secrets(VARIABLE, &[("v1", "one")])
+        }
     })
     .await;
     let backend = at(&server.url).build().unwrap();

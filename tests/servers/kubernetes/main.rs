@@ -1,6 +1,7 @@
 //! The Kubernetes Secrets backend against a real API server, and against local servers that check what is
 //! sent: `scripts/install-tools` builds the API server.
 #![allow(
+    clippy::duplicate_mod,
     clippy::expect_used,
     clippy::format_push_string,
     clippy::indexing_slicing,

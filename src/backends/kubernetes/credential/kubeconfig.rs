@@ -36,7 +36,7 @@ struct Content {
 #[derive(Deserialize)]
 struct NamedCluster {
     name: String,
-    cluster: Option<Server>,
+    cluster: Option<ClusterEntry>,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +53,7 @@ struct NamedContext {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Server {
+struct ClusterEntry {
     #[serde(default, deserialize_with = "secret")]
     server: Option<Secret>,
     certificate_authority: Option<String>,
@@ -272,7 +272,7 @@ fn contexts(content: &Content) -> Vec<(&str, Option<&Context>)> {
         .collect()
 }
 
-impl Server {
+impl ClusterEntry {
     fn roots(&self, place: &Part) -> Result<Option<Setting<Roots>>, ConfigurationError> {
         let (path, data) = (
             &self.certificate_authority,

@@ -101,7 +101,7 @@ impl KubernetesCredential {
                 Err(ConfigurationError::new("context", FROM_CODE, problem))
             }
             Choice::InCluster(folder) => Ok(in_cluster::cluster(folder, environment)),
-            Choice::Path(path) => kubeconfig::at(&[path.clone()], context),
+            Choice::Path(path) => kubeconfig::at(std::slice::from_ref(path), context),
             Choice::Text(text) => kubeconfig::in_text(text, context),
             Choice::Default => kubeconfig::at(&default_paths(environment)?, context),
         }
