@@ -72,7 +72,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | *(none)* | the codec, the trait, the resolver, settings, environment variables, local files, memory: no TLS, no HTTP, no async runtime |
+//! | *(none)* | the codec, the trait, the resolver, settings, environment variables, local files, mounted secrets, memory: no TLS, no HTTP, no async runtime |
 //! | `sqlite` | the metadata DB on SQLite |
 //! | `postgres` | the metadata DB on PostgreSQL, also behind PgBouncer (TLS, Tokio) |
 //! | `mysql` | the metadata DB on MySQL or MariaDB (TLS, Tokio) |

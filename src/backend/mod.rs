@@ -149,7 +149,8 @@ pub trait SecretsBackend: fmt::Debug + Send + Sync + 'static {
     /// | environment variables | nothing: they are always there |
     /// | local files | each file is read |
     /// | metadata DB | the connection [`CHECK_ID`], in one `SELECT` |
-    /// | Vault, AWS, Google, Azure | a read of [`CHECK_ID`], as a connection or else as a variable or a configuration entry: the first that is configured |
+    /// | mounted files | the folder is listed |
+    /// | Vault, AWS, Google, Azure, Kubernetes | a read of [`CHECK_ID`], as a connection or else as a variable or a configuration entry: the first that is configured |
     ///
     /// That [`CHECK_ID`] does not exist is the expected answer. Where the system denies the read, so does
     /// the check: also where a policy allows single names only, or where Google is asked by an account
