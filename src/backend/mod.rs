@@ -1,6 +1,7 @@
 //! The [`SecretsBackend`] trait, the options of a lookup ([`LookupOptions`]), what it gives
 //! ([`Lookup`]) and how it fails ([`Failure`]).
 
+mod changes;
 mod check;
 pub(crate) mod deadline;
 mod failure;
@@ -16,13 +17,14 @@ use futures_util::{StreamExt, stream};
 pub use async_trait::async_trait;
 
 pub use self::{
+    changes::Changes,
     check::{CHECK_ID, CheckOutcome},
     failure::{Failure, FailureKind},
     lookup::{Freshness, Lookup, SkipReason},
     options::LookupOptions,
     variables::VariableStore,
 };
-use crate::{Connection, Secret, config::Warning};
+use crate::{Connection, Secret, config::Warning, report::Asked};
 
 /// How many lookups a backend runs at once when it is asked for many ids and has no request of
 /// its own for that: 16.
@@ -161,6 +163,18 @@ pub trait SecretsBackend: fmt::Debug + Send + Sync + 'static {
     async fn check(&self, options: &LookupOptions) -> Result<CheckOutcome, Failure> {
         let _ = options;
         Ok(CheckOutcome::skipped(SkipReason::NotOffered))
+    }
+
+    /// When the answer to `asked` may have changed, for a source that is told: whoever watches it
+    /// ([`Watch`](crate::Watch)) then asks at once, besides at its interval. The default is `None`: the
+    /// source cannot tell.
+    ///
+    /// | source | what it needs |
+    /// |---|---|
+    /// | Kubernetes | the verb `watch` on secrets, besides `list` |
+    fn changes(&self, asked: &Asked, options: &LookupOptions) -> Option<Changes> {
+        let _ = (asked, options);
+        None
     }
 
     /// Many connections at once: one result for each id, in the order asked.

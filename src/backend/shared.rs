@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{CheckOutcome, Failure, Lookup, LookupOptions, SecretsBackend, async_trait};
-use crate::{Connection, Secret, config::Warning};
+use super::{Changes, CheckOutcome, Failure, Lookup, LookupOptions, SecretsBackend, async_trait};
+use crate::{Connection, Secret, config::Warning, report::Asked};
 
 macro_rules! forward_to_pointee {
     ($pointer:ident) => {
@@ -48,6 +48,10 @@ macro_rules! forward_to_pointee {
                 options: &LookupOptions,
             ) -> Result<Lookup<Secret>, Failure> {
                 (**self).get_config(key, options).await
+            }
+
+            fn changes(&self, asked: &Asked, options: &LookupOptions) -> Option<Changes> {
+                (**self).changes(asked, options)
             }
 
             async fn check(&self, options: &LookupOptions) -> Result<CheckOutcome, Failure> {

@@ -1,6 +1,6 @@
 //! Options from code, with Airflow's defaults.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     KubernetesSecretsBackend, Source,
@@ -257,13 +257,13 @@ impl KubernetesSecretsBuilder {
             ),
             configs: source("config_label", self.config_label, self.config_data_key),
             team_label: team_label.value,
-            client: Client::new(ClientSettings {
+            client: Arc::new(Client::new(ClientSettings {
                 cluster,
                 environment: self.environment,
                 options: self.http,
                 retries: self.retries,
                 attempt_timeout: self.attempt_timeout,
-            }),
+            })),
         })
     }
 }

@@ -8,6 +8,7 @@ use http::{
     header::{ACCEPT, AUTHORIZATION},
 };
 use http_body_util::Full;
+use hyper::body::Incoming;
 use tokio::{
     sync::{OnceCell, Semaphore},
     time::timeout,
@@ -17,7 +18,7 @@ use url::form_urlencoded::Serializer;
 use super::{
     answer::{self, Place, Reading},
     credential::{Cluster, Namespace, Token, Tokens},
-    naming,
+    naming, watch,
 };
 use crate::{
     Environment, Failure,
@@ -154,6 +155,35 @@ impl Client {
             .unwrap_or_else(|| Err(no_answer(&waited, deadline)))
     }
 
+    /// The answer that tells of changes of what `selector` selects, as it goes on.
+    ///
+    /// # Errors
+    /// When it does not begin.
+    pub(super) async fn watch(&self, selector: &str) -> Result<Incoming, Failure> {
+        let deadline = Deadline::after(self.attempt_timeout());
+        let opened = deadline.wait_for(async {
+            let token = self.token(deadline).await?;
+            let seconds = watch::SECONDS.to_string();
+            let more = [("watch", "true"), ("timeoutSeconds", &*seconds)];
+            let request = self.request(&token, selector, self.namespace().await?, &more)?;
+            let http = self.http.get_or_try_init(|| self.connect()).await?;
+            let connect_timeout = self.settings.options.connect_timeout();
+            let answer = http.open(request).await;
+            let answer = answer.map_err(|error| error.no_answer(WHOM, connect_timeout))?;
+            match answer.status().as_u16() {
+                200 => return Ok(answer.into_body()),
+                401 => self.tokens.forget(&token),
+                _ => {}
+            }
+            Err(Failure::unavailable(format!(
+                "{WHOM} does not tell of changes (HTTP {}): give the account the verb watch on secrets",
+                answer.status().as_u16()
+            )))
+        });
+        let opened = opened.await;
+        opened.unwrap_or_else(|| Err(too_late("answer from the API server", deadline)))
+    }
+
     async fn token(&self, deadline: Deadline) -> Result<Arc<Token>, Failure> {
         let token = deadline.wait_for(self.tokens.get()).await;
         token.unwrap_or_else(|| Err(too_late("token was read", deadline)))
@@ -180,7 +210,7 @@ impl Client {
         waited: &Waited,
     ) -> Result<Reading, Failure> {
         let _slot = waited.for_slot(&self.slots).await;
-        let request = self.request(token, selector, place.namespace)?;
+        let request = self.request(token, selector, place.namespace, &[])?;
         let http = self.http.get_or_try_init(|| self.connect()).await?;
         let limit = self.attempt_timeout();
         match timeout(limit, http.send(request)).await {
@@ -203,12 +233,14 @@ impl Client {
         token: &Token,
         selector: &str,
         namespace: &str,
+        more: &[(&str, &str)],
     ) -> Result<Request<Full<Bytes>>, Failure> {
         let url = self.url()?;
         // From the API server's memory, as in Airflow.
         let query = Serializer::new(String::new())
             .append_pair("labelSelector", selector)
             .append_pair("resourceVersion", "0")
+            .extend_pairs(more)
             .finish();
         let mut request = Request::get(format!(
             "{url}/api/v1/namespaces/{namespace}/secrets?{query}"

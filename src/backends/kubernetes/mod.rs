@@ -26,8 +26,9 @@ mod client;
 mod credential;
 mod kwargs;
 mod naming;
+mod watch;
 
-use std::{collections::HashMap, iter};
+use std::{collections::HashMap, iter, sync::Arc};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
@@ -41,9 +42,11 @@ pub use self::{builder::KubernetesSecretsBuilder, credential::KubernetesCredenti
 use crate::{
     ConfigurationError, Connection, Failure, Lookup, Secret, SecretsBackend,
     backend::{
-        CHECK_ID, CheckOutcome, LookupOptions, MAX_CONCURRENT_LOOKUPS, SkipReason, deadline,
+        CHECK_ID, Changes, CheckOutcome, LookupOptions, MAX_CONCURRENT_LOOKUPS, SkipReason,
+        deadline,
     },
     backends::{deadline::Deadline, registry::BackendSetup, runtime},
+    report::Asked,
 };
 
 /// How many ids are asked for in one request: with ids of 63 characters its line has less than 8 KiB,
@@ -61,7 +64,7 @@ pub struct KubernetesSecretsBackend {
     variables: Source,
     configs: Source,
     team_label: Option<String>,
-    client: Client,
+    client: Arc<Client>,
 }
 
 /// Where one kind of values is.
@@ -124,7 +127,7 @@ impl KubernetesSecretsBackend {
             let answers = deadline::in_time(options, asked).await;
             answers
                 .flatten()
-                .unwrap_or_else(|failure| all(chunk, &failure))
+                .unwrap_or_else(|failure| all(label, chunk, &failure))
         });
         let answers = stream::iter(chunks.collect::<Vec<_>>())
             .buffer_unordered(MAX_CONCURRENT_LOOKUPS)
@@ -158,14 +161,8 @@ impl KubernetesSecretsBackend {
             data_key: &source.data_key,
             namespace: namespace.unwrap_or_else(too_late)?,
         };
-        let team = team.filter(|team| !team.is_empty());
-        let owners = match (&self.team_label, team) {
-            (None, _) => vec![Owner::Anyone],
-            (Some(label), None) => vec![Owner::NoTeam(label)],
-            (Some(label), Some(team)) => vec![Owner::Team(label, team), Owner::NoTeam(label)],
-        };
         let mut answers = Answers::new();
-        for owner in owners.iter().copied() {
+        for owner in self.owners(team) {
             let is_open = |id: &&&str| answers.get(**id).is_none_or(is_missing);
             let open = ids.iter().filter(is_open).copied().collect::<Vec<_>>();
             let query = Query {
@@ -182,6 +179,16 @@ impl KubernetesSecretsBackend {
             }
         }
         Ok(answers)
+    }
+
+    /// Whose secrets are asked for, in order.
+    fn owners<'a>(&'a self, team: Option<&'a str>) -> Vec<Owner<'a>> {
+        let team = team.filter(|team| !team.is_empty());
+        match (&self.team_label, team) {
+            (None, _) => vec![Owner::Anyone],
+            (Some(label), None) => vec![Owner::NoTeam(label)],
+            (Some(label), Some(team)) => vec![Owner::Team(label, team), Owner::NoTeam(label)],
+        }
     }
 
     /// What the secrets of one owner hold, by as few requests as the length of the answers allows.
@@ -282,11 +289,12 @@ impl Query<'_> {
     }
 }
 
-/// The same failure for each id.
-fn all(ids: &[&str], failure: &Failure) -> Answers {
-    let failed = ids
-        .iter()
-        .map(|id| ((*id).to_owned(), Err(failure.clone())));
+/// The same failure for each id, before it is known what is asked in full.
+fn all(label: &str, ids: &[&str], failure: &Failure) -> Answers {
+    let failed = ids.iter().map(|id| {
+        let failure = failure.clone().at(format!("-l {label}={id}"));
+        ((*id).to_owned(), Err(failure))
+    });
     failed.collect()
 }
 
@@ -380,6 +388,22 @@ impl SecretsBackend for KubernetesSecretsBackend {
         self.look_up(&self.configs, keys, None, options).await
     }
 
+    fn changes(&self, asked: &Asked, options: &LookupOptions) -> Option<Changes> {
+        let (source, id, team) = match asked {
+            Asked::Connection(id) => (&self.connections, id, options.team()),
+            Asked::Variable(id) => (&self.variables, id, options.team()),
+            Asked::Config(id) => (&self.configs, id, None),
+        };
+        let label = source.label.as_deref()?;
+        naming::check_id(id).ok()?;
+        naming::check_team(id, team.filter(|_| self.team_label.is_some())).ok()?;
+        let selectors = self.owners(team).into_iter().map(|owner| {
+            let selector = naming::selector(label, &[id], owner);
+            watch::changes(Arc::clone(&self.client), selector).boxed()
+        });
+        Some(Changes::of(stream::select_all(selectors)))
+    }
+
     async fn check(&self, options: &LookupOptions) -> Result<CheckOutcome, Failure> {
         let sources = [&self.connections, &self.variables, &self.configs];
         let asked = sources
@@ -389,12 +413,13 @@ impl SecretsBackend for KubernetesSecretsBackend {
             let setting = self.connections.setting;
             return Ok(CheckOutcome::skipped(SkipReason::NotSet(setting.into())));
         };
-        runtime::check().map_err(Failure::configuration)?;
+        let unnamed = |failure: Failure| failure.at(format!("-l {label}={CHECK_ID}"));
+        runtime::check().map_err(|why| unnamed(Failure::configuration(why)))?;
         let query = Query {
             place: Place {
                 label,
                 data_key: &source.data_key,
-                namespace: self.client.namespace().await?,
+                namespace: self.client.namespace().await.map_err(unnamed)?,
             },
             owner: match &self.team_label {
                 Some(label) => Owner::NoTeam(label),
