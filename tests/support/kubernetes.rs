@@ -231,24 +231,44 @@ impl Namespace {
         .await;
     }
 
+    /// Replaces the data of a secret.
+    pub(crate) async fn set(&self, name: &str, key: &str, text: &str) {
+        let path = self.path(&format!("secrets/{name}"));
+        let mut secret = self.server.ask(Method::GET, &path, None).await;
+        secret["data"] = json!({key: BASE64_STANDARD.encode(text)});
+        self.server.ask(Method::PUT, &path, Some(secret)).await;
+    }
+
     pub(crate) async fn delete(&self, name: &str) {
         let path = self.path(&format!("secrets/{name}"));
         self.server.ask(Method::DELETE, &path, None).await;
         self.until_shown(name, false).await;
     }
 
-    /// The lists of secrets that others than the administrator asked for here, as the API server wrote them down.
+    /// The lists of secrets that others than the administrator asked for here, as the API server wrote
+    /// them down.
     pub(crate) fn lists(&self) -> Vec<Value> {
+        self.audited("list")
+    }
+
+    /// The same of watches that have begun.
+    pub(crate) fn watches(&self) -> Vec<Value> {
+        let mut watches = self.audited("watch");
+        watches.retain(|watch| watch["stage"] == json!("ResponseStarted"));
+        watches
+    }
+
+    fn audited(&self, verb: &str) -> Vec<Value> {
         let audit = std::fs::read_to_string(&self.server.audit).unwrap();
         let events = audit
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok());
-        let is_of_here = |event: &Value| {
-            event["verb"] == json!("list")
+        let is_wanted = |event: &Value| {
+            event["verb"] == json!(verb)
                 && event["objectRef"]["namespace"] == json!(self.name)
                 && event["user"]["username"] != json!("admin")
         };
-        events.filter(is_of_here).collect()
+        events.filter(is_wanted).collect()
     }
 
     /// A service account that may list secrets here, as a pod of it sees it.
@@ -275,7 +295,7 @@ impl Namespace {
         let path = format!("/apis/{group}/v1/namespaces/{}", self.name);
         let role = json!({
             "metadata": {"name": name},
-            "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}],
+            "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"]}],
         });
         let binding = json!({
             "metadata": {"name": name}, "subjects": [subject],

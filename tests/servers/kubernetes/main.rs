@@ -35,6 +35,7 @@ mod reads;
 mod secrets_stay_secret;
 mod settings;
 mod side_by_side;
+mod watches;
 
 use airflow_secrets::{
     Environment, Failure, Lookup, Secret, SecretsBackend,
