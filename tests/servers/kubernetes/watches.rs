@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use airflow_secrets::{
-    Error, ErrorKind, Resolved, Resolver, Secret, SecretsBackend, Watch, backend::LookupOptions,
-    report::Asked,
+    CacheOptions, Error, ErrorKind, Resolved, Resolver, Secret, SecretsBackend, Watch,
+    backend::LookupOptions, report::Asked,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::timeout;
@@ -69,6 +69,38 @@ async fn a_change_a_deletion_and_a_new_secret_are_told_at_once() {
     );
     let uris = watches.iter().map(|watch| watch["requestURI"].as_str());
     assert_eq!(uris.collect::<Vec<_>>(), [Some(&*uri)]);
+}
+
+#[tokio::test]
+async fn a_watch_keeps_the_cache_fresh() {
+    let namespace = ApiServer::shared().await.namespace().await;
+    namespace
+        .secret("a", &[(VARIABLE, "x")], &[("value", "one")])
+        .await;
+    let pod = namespace.pod("airflow").await;
+    let cache = CacheOptions::new().with_ttl(DAY);
+    let resolver = Resolver::builder()
+        .backend(in_pod(&pod).build().unwrap())
+        .cache(cache)
+        .build();
+    let cached = async || {
+        resolver
+            .get_variable("x")
+            .await
+            .unwrap()
+            .expose()
+            .to_owned()
+    };
+    assert_eq!(cached().await, "one");
+    let mut changes = resolver.watch_variable("x", DAY);
+    assert_eq!(next(&mut changes).await, Ok("one".into()));
+    assert!(changes.next().now_or_never().is_none());
+    until_watched(&namespace, 1).await;
+    namespace.set("a", "value", "two").await;
+    assert_eq!(next(&mut changes).await, Ok("two".into()));
+    let lists = namespace.lists().len();
+    assert_eq!(cached().await, "two");
+    assert_eq!(namespace.lists().len(), lists);
 }
 
 #[tokio::test]
