@@ -184,7 +184,7 @@ impl Resolver {
                     Some(told) => {
                         let shortest = SHORTEST_INTERVAL.min(pause);
                         sleep(shortest).await;
-                        select(pin!(sleep(pause - shortest)), told.next()).await;
+                        select(pin!(sleep(pause.saturating_sub(shortest))), told.next()).await;
                     }
                 }
             };
