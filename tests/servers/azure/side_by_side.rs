@@ -238,12 +238,7 @@ async fn credentials() {
     for (kwargs, variables, _) in cases {
         let environment = environment(&azure, kwargs, variables);
         // What Airflow's class refuses at each lookup is an error at the start here.
-        let ours = try_ours(
-            &environment,
-            &[("variable", "colour".to_owned(), None)],
-            |resolver| resolver,
-        )
-        .await;
+        let ours = try_ours(&environment, &[("variable", "colour".to_owned(), None)]).await;
         answers.push(ours.unwrap_or_else(|_| vec![Value::Null]));
         let kwargs = &environment["AIRFLOW__SECRETS__BACKEND_KWARGS"];
         let kwargs = serde_json::from_str::<Value>(kwargs).unwrap();
