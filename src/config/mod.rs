@@ -2,6 +2,7 @@
 
 mod command;
 mod custom_backend;
+mod dotenv;
 mod environment;
 mod expand;
 mod kwargs;
