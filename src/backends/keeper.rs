@@ -124,7 +124,13 @@ impl<L: Login> Keeper<L> {
     }
 
     /// The result of the last login, valid or not.
-    #[cfg(any(test, feature = "vault", feature = "_aws", feature = "azure"))]
+    #[cfg(any(
+        test,
+        feature = "vault",
+        feature = "_aws",
+        feature = "azure",
+        feature = "astro"
+    ))]
     pub(super) fn kept(&self) -> Option<Arc<L::Kept>> {
         self.0.state().kept.clone()
     }
@@ -180,7 +186,7 @@ impl<L: Login> Keeper<L> {
 }
 
 /// For tokens that may be revoked.
-#[cfg(any(test, feature = "vault", feature = "gcp"))]
+#[cfg(any(test, feature = "vault", feature = "gcp", feature = "astro"))]
 impl<L: Login> Keeper<L> {
     /// Drops `kept`, so that the next caller logs in.
     pub(super) fn forget(&self, kept: &Arc<L::Kept>) {
@@ -234,7 +240,7 @@ impl<L: Login> Shared<L> {
 
 impl<L: Login> State<L> {
     /// Drops `kept`; whether it was kept.
-    #[cfg(any(test, feature = "vault", feature = "gcp"))]
+    #[cfg(any(test, feature = "vault", feature = "gcp", feature = "astro"))]
     fn take(&mut self, kept: &Arc<L::Kept>) -> bool {
         let is_it = |held: &mut Arc<L::Kept>| Arc::ptr_eq(held, kept);
         self.kept.take_if(is_it).is_some()

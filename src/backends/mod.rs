@@ -1,5 +1,7 @@
 //! One room per source of secrets.
 
+#[cfg(feature = "astro")]
+pub mod astro;
 #[cfg(feature = "_aws")]
 pub mod aws;
 #[cfg(feature = "azure")]

@@ -14,7 +14,12 @@ pub(crate) enum Rules {
     /// Those of Python's `requests`, which hvac and Azure's SDK use: `all_proxy` counts, the
     /// environment's proxies are added to those of settings, and `no_proxy` may hold IPv4 networks.
     #[cfg_attr(
-        not(any(feature = "vault", feature = "azure", feature = "gcp")),
+        not(any(
+            feature = "astro",
+            feature = "vault",
+            feature = "azure",
+            feature = "gcp"
+        )),
         allow(dead_code, reason = "AWS's client does not use requests")
     )]
     Requests,
@@ -55,7 +60,13 @@ impl Proxies {
     }
 
     /// Never a proxy.
-    #[cfg(any(test, feature = "_aws", feature = "azure", feature = "gcp"))]
+    #[cfg(any(
+        test,
+        feature = "_aws",
+        feature = "astro",
+        feature = "azure",
+        feature = "gcp"
+    ))]
     pub(crate) fn none() -> Self {
         Self::new(Rules::Requests, None, &Environment::default())
     }

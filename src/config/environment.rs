@@ -165,6 +165,13 @@ impl Environment {
         &self.warnings
     }
 
+    /// These variables, and `names`, whose values cannot be given.
+    #[cfg(feature = "astro")]
+    pub(crate) fn with_unreadable(mut self, names: HashSet<String>) -> Self {
+        self.not_unicode = Arc::new(names);
+        self
+    }
+
     /// The value of `name`; an empty one is `Some("")`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

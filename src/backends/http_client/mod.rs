@@ -4,7 +4,7 @@
 
 mod connector;
 mod error;
-#[cfg(any(feature = "azure", feature = "gcp"))]
+#[cfg(any(feature = "astro", feature = "azure", feature = "gcp"))]
 mod failure;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use rustls::{
 };
 
 use super::{Look, Shown, Verifier, identity::Identity, provider, roots};
-#[cfg(any(feature = "azure", feature = "gcp"))]
+#[cfg(any(feature = "astro", feature = "azure", feature = "gcp"))]
 use crate::{Environment, backends::http_options::HttpOptions};
 use crate::{
     Failure,
@@ -31,7 +31,7 @@ impl Tls {
     ///
     /// # Errors
     /// As those of [`config`](Self::config).
-    #[cfg(any(feature = "azure", feature = "gcp"))]
+    #[cfg(any(feature = "astro", feature = "azure", feature = "gcp"))]
     pub(crate) async fn of_client(
         options: &HttpOptions,
         environment: &Environment,

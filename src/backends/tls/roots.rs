@@ -4,9 +4,9 @@ use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 
-#[cfg(any(feature = "gcp", feature = "vault"))]
+#[cfg(any(feature = "astro", feature = "gcp", feature = "vault"))]
 use super::machine;
-#[cfg(any(feature = "azure", feature = "gcp"))]
+#[cfg(any(feature = "astro", feature = "azure", feature = "gcp"))]
 use super::places::named_by;
 use super::{pem, places::authorities_at};
 use crate::{Environment, Failure, backends::http_options::Roots, config::Setting};
@@ -54,7 +54,7 @@ pub(super) fn mozilla() -> Vec<CertificateDer<'static>> {
 
 /// The authorities that `SSL_CERT_FILE` and `SSL_CERT_DIR` name. A warning names what cannot be read:
 /// Airflow's clients do not look there.
-#[cfg(any(feature = "azure", feature = "gcp"))]
+#[cfg(any(feature = "astro", feature = "azure", feature = "gcp"))]
 pub(super) async fn further(environment: &Environment) -> Vec<CertificateDer<'static>> {
     let mut found = Vec::new();
     for (variable, path) in named_by(environment) {
@@ -68,7 +68,7 @@ pub(super) async fn further(environment: &Environment) -> Vec<CertificateDer<'st
 }
 
 /// The authorities that the operating system trusts.
-#[cfg(any(feature = "gcp", feature = "vault"))]
+#[cfg(any(feature = "astro", feature = "gcp", feature = "vault"))]
 pub(crate) async fn of_machine() -> Vec<CertificateDer<'static>> {
     let found = tokio::task::spawn_blocking(machine::authorities).await;
     found.unwrap_or_default()
