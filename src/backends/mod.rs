@@ -2,6 +2,7 @@
 
 #[cfg(feature = "astro")]
 pub mod astro;
+pub(crate) mod astro_switch;
 #[cfg(feature = "_aws")]
 pub mod aws;
 #[cfg(feature = "azure")]

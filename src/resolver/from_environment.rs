@@ -3,10 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Resolver, ResolverBuilder, metadata_db};
+#[cfg(feature = "astro")]
+use crate::backends::astro::AstroBackend;
 #[cfg(feature = "_metastore")]
 use crate::backends::metastore::MetastoreBuilder;
 use crate::{
     ConfigurationError, Dialect, Environment, Error, SecretsBackend,
+    backends::astro_switch,
     backends::breaker::BreakerOptions,
     backends::environment::EnvironmentVariablesBackend,
     backends::registry::{BackendSetup, Registry},
@@ -25,6 +28,8 @@ pub struct FromEnvironment {
     registry: Registry,
     metadata_db: metadata_db::Options,
     further: Vec<Arc<dyn SecretsBackend>>,
+    #[cfg(feature = "astro")]
+    astro: Option<AstroBackend>,
     chain: ResolverBuilder,
 }
 
@@ -43,6 +48,8 @@ impl FromEnvironment {
             registry: Registry::default(),
             metadata_db: metadata_db::Options::default(),
             further: Vec::new(),
+            #[cfg(feature = "astro")]
+            astro: None,
             chain: Resolver::builder(),
         }
     }
@@ -100,6 +107,16 @@ impl FromEnvironment {
         change: impl Fn(MetastoreBuilder) -> MetastoreBuilder + Send + Sync + 'static,
     ) -> Self {
         self.metadata_db = metadata_db::Options::new(change);
+        self
+    }
+
+    /// Asks Astro's Environment Manager too: before the environment for its connections and variables, and
+    /// after it for its environment variables. Without this, `AIRFLOW_SECRETS_ASTRO=true` in the
+    /// environment adds [`AstroBackend::from_environment`].
+    #[cfg(feature = "astro")]
+    #[must_use]
+    pub fn astro(mut self, backend: AstroBackend) -> Self {
+        self.astro = Some(backend);
         self
     }
 
@@ -191,10 +208,27 @@ impl FromEnvironment {
                 .custom_backend(Arc::clone(&backend));
             custom = Some(backend);
         }
+        #[cfg(not(feature = "astro"))]
+        astro_switch::check_off(&self.environment)?;
+        #[cfg(feature = "astro")]
+        let astro = match self.astro {
+            None if astro_switch::is_on(&self.environment)? => {
+                Some(AstroBackend::from_environment(&self.environment)?)
+            }
+            given => given,
+        };
+        #[cfg(feature = "astro")]
+        if let Some(astro) = &astro {
+            chain = chain.backend(astro.clone());
+        }
         chain = chain.backend(EnvironmentVariablesBackend::new(
             self.environment,
             multi_team,
         ));
+        #[cfg(feature = "astro")]
+        if let Some(astro) = &astro {
+            chain = chain.backend(astro.environment_variables(multi_team));
+        }
         chain = match self.side {
             Side::Worker => chain.dialect(Dialect::TaskSdk),
             // The answer of the first check is reused.

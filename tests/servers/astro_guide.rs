@@ -29,7 +29,7 @@ async fn backend(dotenv: &str) -> (String, Value) {
         .resolve("secrets", "backend_kwargs", None)
         .await
         .unwrap();
-    let kwargs = serde_json::from_str(kwargs.unwrap().value().expose()).unwrap();
+    let kwargs = serde_json::from_str(kwargs.unwrap().value.expose()).unwrap();
     let resolver = Resolver::from_environment(environment).build().await;
     let resolver = resolver.unwrap();
     let mut names = resolver.sources().names();
@@ -130,7 +130,10 @@ async fn google_cloud_secret_manager() {
             "connections_prefix": "airflow-connections", "variables_prefix": "airflow-variables",
             "gcp_keyfile_dict": expected,
         });
-        assert_eq!(backend(&dotenv).await, ("gcp".to_owned(), expected));
+        assert_eq!(
+            backend(&dotenv).await,
+            ("gcp_secret_manager".to_owned(), expected)
+        );
     }
 }
 
@@ -146,5 +149,8 @@ AIRFLOW__SECRETS__BACKEND_KWARGS={"connections_prefix": "airflow-connections", "
         "tenant_id": "11111111-2222-3333-4444-555555555555",
         "client_id": "66666666-7777-8888-9999-000000000000", "client_secret": "a~b.c-d",
     });
-    assert_eq!(backend(dotenv).await, ("azure".to_owned(), expected));
+    assert_eq!(
+        backend(dotenv).await,
+        ("azure_key_vault".to_owned(), expected)
+    );
 }

@@ -165,14 +165,14 @@ impl AstroBuilder {
     /// Limits, TLS and proxy.
     #[must_use]
     pub fn http(mut self, options: HttpOptions) -> Self {
-        self.http = options;
+        self.http = options.or(self.http);
         self
     }
 
     /// How often a request is repeated.
     #[must_use]
     pub fn retries(mut self, options: RetryOptions) -> Self {
-        self.retries = options;
+        self.retries = options.or(&self.retries);
         self
     }
 

@@ -15,7 +15,7 @@ use crate::{
         http_options::HttpOptions,
         proxies::{Proxies, Rules},
         retry::RetryOptions,
-        tls::{Tls, roots},
+        tls::{Tls, no_tls, roots},
     },
 };
 
@@ -87,15 +87,16 @@ impl Wire {
     }
 
     async fn connect(&self) -> Result<Http, Failure> {
-        let tls = Tls::of_client(&self.options, &self.environment, roots::of_machine().await);
-        let proxies = if self.is_local {
-            Proxies::none()
+        let (tls, proxies) = if self.is_local {
+            (no_tls()?, Proxies::none())
         } else {
+            let of_machine = roots::of_machine().await;
+            let tls = Tls::of_client(&self.options, &self.environment, of_machine).await?;
             let given = self.options.proxies.clone();
-            Proxies::new(Rules::Requests, given, &self.environment)
+            (tls, Proxies::new(Rules::Requests, given, &self.environment))
         };
         Ok(Http::new(HttpSettings {
-            tls: tls.await?,
+            tls,
             proxy_tls: None,
             proxies,
             connect_timeout: self.options.connect_timeout().min(ATTEMPT_TIMEOUT),
