@@ -128,11 +128,10 @@ impl AstroBackend {
             )))
         };
         let snapshot = snapshot.unwrap_or_else(too_late)?;
-        let age = begun.saturating_duration_since(snapshot.taken_at);
-        let freshness = if age.is_zero() {
+        let freshness = if snapshot.whole_at >= begun {
             Freshness::Live
         } else {
-            Freshness::cached(age)
+            Freshness::cached(begun.saturating_duration_since(snapshot.taken_at))
         };
         Ok((snapshot, freshness))
     }

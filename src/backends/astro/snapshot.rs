@@ -11,7 +11,9 @@ use crate::{Environment, Failure, backends::keeper::Login, clock::Clock};
 
 /// What a listing gave.
 pub(super) struct Snapshot {
+    /// When it was begun, and when it was whole.
     pub(super) taken_at: Instant,
+    pub(super) whole_at: Instant,
     pub(super) seen: HashMap<String, Seen>,
     /// Of environment variables those that Airflow reads; masked ones are there without a value.
     pub(super) environment: Environment,
@@ -39,6 +41,7 @@ impl Login for Listing {
         };
         Ok(Snapshot {
             taken_at,
+            whole_at: self.clock.now(),
             seen,
             environment,
         })

@@ -46,7 +46,10 @@ async fn astro_conforms() {
     );
     let moment = HttpOptions::new().with_timeout(Duration::from_millis(100));
     let unreachable = builder(nowhere).http(moment).build().unwrap();
-    let astro = builder(platform.reach(Some("d1"))).build().unwrap();
+    let astro = builder(platform.reach(Some("d1")))
+        .refresh_interval(Duration::ZERO)
+        .build()
+        .unwrap();
     let uri = "postgres://app:hunter2-marker@db/orders";
     Conformance::of(astro.clone())
         .connection("pg", uri)

@@ -35,14 +35,7 @@ fn what_is_no_api_token_or_names_no_scope_is_refused_at_the_start() {
     let permissions = |permissions: &[&str]| jwt(&json!({"permissions": permissions}));
     let not_one = "ASTRO_API_TOKEN (the environment): is not an API token of Astro: paste the whole token of a \
                    Deployment, Workspace or Organization, without quotes or blanks";
-    for text in [
-        "m4rk3r",
-        "a.b",
-        "a.b.c",
-        "a.b.c.d",
-        "\"e30.e30.x\"",
-        "e30.bnVsbA.c",
-    ] {
+    for text in ["m4rk3r", "a.b", "a.b.c", "a.b.c.d", "e30.bnVsbA.c"] {
         assert_eq!(refusal(&[("ASTRO_API_TOKEN", text)]), not_one, "{text}");
     }
     for (variables, expected) in [

@@ -86,7 +86,7 @@ async fn a_deployment_has_its_own_objects_and_those_that_are_linked_to_it() {
         (
             "pg",
             Ok(
-                "postgres://me:s%2Fcret@db.example:5432/wh?__extra__=%7B%22n%22%3A+1%2C+%22sslmode%22%3A+%22require%22%7D",
+                "postgres://me:s%2Fcret@db.example:5432/wh?__extra__=%7B%22n%22%3A1%2C%22sslmode%22%3A%22require%22%7D",
             ),
         ),
         ("shared", Ok("http://:p%40ss@d1.example")),

@@ -30,7 +30,7 @@ async fn debug_errors_and_logs_hold_no_secret() {
             "d1",
             "pg",
             "CONNECTION",
-            json!({"type": "postgres", "host": MARKER, "password": MARKER, "extra": {"k": MARKER}}),
+            json!({"type": "postgres", "host": "db", "password": MARKER, "extra": {"k": MARKER}}),
         ),
         own(
             "d1",
