@@ -1,6 +1,7 @@
 //! A project's files: what the real Airflow exported, and an Astro project's `airflow_settings.yaml`.
 
 #![allow(
+    clippy::format_push_string,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -37,9 +38,10 @@ fn answers(kind: &str) -> Vec<Value> {
 fn exported(file: &str) -> LocalProjectBackend {
     let path = exports().join(file).to_str().unwrap().to_owned();
     let builder = LocalProjectBackend::builder();
-    match file.starts_with("connections") {
-        true => builder.connections_export(path).build(),
-        false => builder.variables_export(path).build(),
+    if file.starts_with("connections") {
+        builder.connections_export(path).build()
+    } else {
+        builder.variables_export(path).build()
     }
 }
 
@@ -336,7 +338,7 @@ async fn nothing_shown_holds_a_value() {
     let mut shown = format!("{backend:?}");
     for id in ["local_postgres", "by_uri", "no_type", "bad_login"] {
         let lookup = backend.get_connection(id, &LookupOptions::new()).await;
-        shown.push_str(&format!("{lookup:?}"));
+        shown += &format!("{lookup:?}");
     }
     assert!(!shown.contains("m4rk3r"), "{shown}");
 }

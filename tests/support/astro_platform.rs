@@ -349,16 +349,16 @@ fn of_deployment(world: &World, deployment: &str, resolves: bool) -> Vec<Value> 
                 body.insert(field, value);
             }
         }
-        let mut resolved = own(
+        let mut linked = own(
             deployment,
             object["objectKey"].as_str().unwrap(),
             kind,
             body.into(),
         );
-        resolved["id"] = "".into();
-        resolved["sourceScope"] = "WORKSPACE".into();
-        resolved["sourceScopeEntityId"] = WORKSPACE.into();
-        seen.push(resolved);
+        linked["id"] = "".into();
+        linked["sourceScope"] = "WORKSPACE".into();
+        linked["sourceScopeEntityId"] = WORKSPACE.into();
+        seen.push(linked);
     }
     seen
 }
@@ -473,7 +473,7 @@ fn push(object: &mut Value, list: &str, one: Value) {
 
 fn random_body(kind: &str, is_override: bool, random: &mut impl FnMut(u64) -> u64) -> Value {
     let text = |random: &mut dyn FnMut(u64) -> u64| match random(5) {
-        0 => "".to_owned(),
+        0 => String::new(),
         number => format!("text{}", number * 10 + random(9)),
     };
     if kind != "CONNECTION" {

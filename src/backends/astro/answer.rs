@@ -61,7 +61,7 @@ pub(super) fn read(answer: &Response<Bytes>, credential: &Credential) -> Result<
                 credential.name()
             ),
         ))),
-        403 => Err(lasting(
+        403 if problem.is_some() => Err(lasting(
             FailureKind::AccessDenied,
             format!(
                 "denied: {} may not read environment objects here: check the Organization, Workspace and \

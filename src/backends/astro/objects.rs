@@ -46,9 +46,10 @@ pub(super) struct Page {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Object {
-    pub(super) object_key: String,
-    #[serde(default)]
-    pub(super) object_type: String,
+    #[serde(rename = "objectKey")]
+    pub(super) key: String,
+    #[serde(default, rename = "objectType")]
+    pub(super) kind: String,
     #[serde(default)]
     pub(super) scope: String,
     #[serde(default)]
@@ -122,8 +123,6 @@ pub(super) const WORKSPACE: &str = "WORKSPACE";
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Object");
-        shown
-            .field("object_key", &self.object_key)
-            .finish_non_exhaustive()
+        shown.field("key", &self.key).finish_non_exhaustive()
     }
 }

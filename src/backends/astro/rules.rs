@@ -312,7 +312,7 @@ pub(super) fn as_listed(
     let mut seen: HashMap<String, Seen> = HashMap::new();
     for object in objects {
         let level = listed_level(deployment, &object);
-        let key = object.object_key.clone();
+        let key = object.key.clone();
         let Some(one) = alone(object, kind, level) else {
             continue;
         };
@@ -392,7 +392,7 @@ pub(super) fn as_seen_by(
 ) -> HashMap<String, Seen> {
     let mut seen: HashMap<String, Seen> = HashMap::new();
     for mut object in objects {
-        let key = object.object_key.clone();
+        let key = object.key.clone();
         let id = object.scope_entity_id.clone();
         if object.scope == DEPLOYMENT {
             let level = Level {

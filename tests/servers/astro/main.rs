@@ -23,6 +23,7 @@ mod support {
 mod chain;
 mod conforms;
 mod credentials;
+mod faults;
 mod links;
 mod reads;
 mod refusals;

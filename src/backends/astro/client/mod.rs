@@ -167,7 +167,7 @@ impl Client {
             read += count;
             objects.extend(environment_objects);
             if read >= total_count {
-                objects.retain(|object| object.object_type == kind.object_type());
+                objects.retain(|object| object.kind == kind.object_type());
                 return Ok(objects);
             }
             if count == 0 {
