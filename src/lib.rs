@@ -81,6 +81,7 @@
 //! | `aws-parameter-store` | AWS Systems Manager Parameter Store (TLS, Tokio) |
 //! | `gcp` | Google Cloud Secret Manager (TLS, Tokio) |
 //! | `azure` | Azure Key Vault (TLS, Tokio) |
+//! | `astro` | Astro's Environment Manager (TLS, Tokio) |
 //! | `cache` | answers are kept in front of the sources: `CacheOptions`, and Airflow's `[secrets] use_cache` |
 //! | `blocking` | `blocking::Resolver`, for programs without an async runtime (Tokio) |
 //! | `metrics` | what a resolver does, counted and measured through the `metrics` facade: [`observer`] |

@@ -83,6 +83,11 @@ pub trait SecretsBackend: fmt::Debug + Send + Sync + 'static {
         &[]
     }
 
+    /// Forgets what the backend itself keeps of earlier answers, so that the next lookup asks for it anew.
+    /// The resolver calls it where a program [invalidates](crate::Resolver::invalidate_all) answers or
+    /// reports one as [refused](crate::Resolved::refused). By default nothing is kept.
+    fn invalidate(&self) {}
+
     /// The text that describes connection `conn_id`: a URI or a JSON object. The default is
     /// *skipped: not offered*; a backend that holds connections as fields keeps it and implements
     /// [`get_connection`](Self::get_connection).

@@ -18,6 +18,10 @@ macro_rules! forward_to_pointee {
                 (**self).warnings()
             }
 
+            fn invalidate(&self) {
+                (**self).invalidate();
+            }
+
             async fn get_conn_value(
                 &self,
                 conn_id: &str,

@@ -408,6 +408,10 @@ impl<B: SecretsBackend> SecretsBackend for Breaker<B> {
         self.backend.warnings()
     }
 
+    fn invalidate(&self) {
+        self.backend.invalidate();
+    }
+
     async fn get_conn_value(
         &self,
         conn_id: &str,

@@ -247,6 +247,7 @@ impl Resolver {
         if let Some(cache) = &self.chain.secrets.cache {
             cache.invalidate(asked);
         }
+        self.invalidate_sources();
     }
 
     /// Keeps no answer any more; otherwise as [`invalidate`](Self::invalidate).
@@ -258,6 +259,13 @@ impl Resolver {
         if let Some(cache) = &self.chain.secrets.cache {
             cache.invalidate_all();
         }
+        self.invalidate_sources();
+    }
+
+    /// Has each source forget what it keeps by itself.
+    fn invalidate_sources(&self) {
+        let links = self.chain.links.iter().chain(&self.chain.config_link);
+        links.for_each(|link| link.backend.invalidate());
     }
 
     /// A handle on the same resolver that asks on behalf of `team`.

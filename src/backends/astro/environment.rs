@@ -88,6 +88,10 @@ impl SecretsBackend for AstroEnvironmentVariables {
         Self::NAME
     }
 
+    fn invalidate(&self) {
+        self.astro.invalidate();
+    }
+
     async fn get_conn_value(
         &self,
         conn_id: &str,

@@ -9,7 +9,8 @@
 //! * **Scope**: a Deployment, for which Astro resolves links and overrides; a Workspace; or a Workspace as
 //!   a Deployment would see it, resolved here. See [`AstroBuilder`].
 //! * **Requests**: one for each kind that is asked for (connections, variables, environment variables) and
-//!   each 1,000 of them, again after [`AstroBuilder::refresh_interval`]. However many lookups start at
+//!   each 1,000 of them, again after [`AstroBuilder::refresh_interval`], and where answers are invalidated or
+//!   refused. However many lookups start at
 //!   once, there is one listing. It is repeated at most 3 times on 429, 5xx and connection errors.
 //!   Redirects are not followed.
 //! * **Secrets** that Astro masks are a failure, never an empty value.
@@ -97,15 +98,6 @@ impl AstroBackend {
         AstroEnvironmentVariables::new(self.clone(), multi_team)
     }
 
-    /// Forgets what was listed, so that the next lookup lists it anew.
-    pub fn invalidate(&self) {
-        for listed in [&self.0.connections, &self.0.variables, &self.0.environment] {
-            if let Some(snapshot) = listed.kept() {
-                listed.forget(&snapshot);
-            }
-        }
-    }
-
     /// What is listed of `kind`, and how fresh that is.
     async fn snapshot(
         &self,
@@ -178,6 +170,14 @@ fn only<T>(answers: Vec<Result<Lookup<T>, Failure>>) -> Result<Lookup<T>, Failur
 impl SecretsBackend for AstroBackend {
     fn name(&self) -> &str {
         Self::NAME
+    }
+
+    fn invalidate(&self) {
+        for listed in [&self.0.connections, &self.0.variables, &self.0.environment] {
+            if let Some(snapshot) = listed.kept() {
+                listed.forget(&snapshot);
+            }
+        }
     }
 
     async fn get_connection(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use airflow_secrets::SecretsBackend as _;
 use serde_json::json;
 
 use crate::{

@@ -224,6 +224,22 @@ async fn what_was_listed_is_forgotten_on_request() {
 }
 
 #[tokio::test]
+async fn a_value_that_was_refused_is_listed_anew() {
+    let platform = platform();
+    let astro = builder(platform.reach(Some("d1"))).build().unwrap();
+    let resolver = airflow_secrets::Resolver::builder().backend(astro).build();
+    let old = resolver.get_variable("colour").await.unwrap();
+    let body = json!({"value": "green", "isSecret": true});
+    platform.world().objects = vec![own("d1", "colour", "AIRFLOW_VARIABLE", body)];
+    assert_eq!(
+        resolver.get_variable("colour").await.unwrap().expose(),
+        "blue"
+    );
+    let new = old.refused().await.unwrap().changed().unwrap();
+    assert_eq!(new.expose(), "green");
+}
+
+#[tokio::test]
 async fn a_long_list_is_read_page_by_page() {
     let objects = (0..2500).map(|number| {
         let body = json!({"value": number.to_string(), "isSecret": false});
