@@ -108,6 +108,8 @@ pub mod backends;
 mod background;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[cfg(feature = "clients")]
+pub mod clients;
 mod clock;
 mod config;
 mod connection;

@@ -30,6 +30,12 @@ pub struct Environment {
     not_unicode: Arc<HashSet<String>>,
 }
 
+/// One variable of this process, as it is now.
+#[cfg(feature = "clients")]
+pub(crate) fn environment_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 impl Environment {
     /// The variables of this process, as they are now. This is the only place that reads them.
     #[must_use]
