@@ -9,7 +9,7 @@ use super::{
     pem,
 };
 use crate::{
-    Connection, Secret,
+    Connection, Secret, files,
     python::{text, truth::is_truthy},
 };
 
@@ -201,6 +201,9 @@ fn set_configuration(made: &mut Made, extra: &Extra) -> Result<(), ClientError> 
         }
         (None, None) => made.params.set("credentials", "default"),
         (Some(config), issuer) => {
+            if issuer.is_some() {
+                check_configuration(made, config)?;
+            }
             made.params.set("credentials", "credential_config_file");
             made.params.set("credential_config_file", config.clone());
             if let Some(issuer) = issuer {
@@ -212,6 +215,22 @@ fn set_configuration(made: &mut Made, extra: &Extra) -> Result<(), ClientError> 
         }
     }
     Ok(())
+}
+
+/// Beside an identity provider, the configuration must be an object, JSON or the path of a file of JSON.
+fn check_configuration(made: &Made, config: &Value) -> Result<(), ClientError> {
+    let name = "credential_config_file";
+    let text = match config {
+        Value::Object(_) => return Ok(()),
+        other => made.text(name, other)?,
+    };
+    let is_json = |text: &str| serde_json::from_str::<Value>(text).is_ok();
+    let is_file = files::read_text(text).is_ok_and(|content| is_json(content.expose()));
+    if is_file || is_json(text) {
+        Ok(())
+    } else {
+        Err(made.wrong(name, "must be JSON, or the path of a file that holds JSON"))
+    }
 }
 
 /// The key of a service account, with its line breaks as they should be.

@@ -82,7 +82,7 @@ impl MySql {
 }
 
 pub(super) fn read(connection: &Connection) -> Result<MySql, ClientError> {
-    let mut made = Made::new(connection, "mysql", &["mysql"]);
+    let made = Made::new(connection, "mysql", &["mysql"]);
     let extra = made.extra(connection)?;
     match extra.present("client") {
         None => mysql_client(made, connection, &extra),

@@ -100,9 +100,9 @@ pub(super) fn read(connection: &Connection) -> Result<Ssh, ClientError> {
     let user = connection.login().filter(|login| !login.is_empty());
     let user = user.map(str::to_owned).or_else(|| {
         let mut variables = USERS.iter().filter_map(|name| environment_variable(name));
-        variables.find(|user| !user.is_empty())
+        variables.find(|user| !user.is_empty()).or_else(system_user)
     });
-    let problem = "must be set: no variable of this process names its user";
+    let problem = "must be set: neither the environment nor the system names this process's user";
     let user = user.ok_or_else(|| made.error(Place::Field("login"), problem))?;
     made.params.set("username", user);
     if let Some(password) = connection.password().filter(|text| !text.is_empty()) {
@@ -120,6 +120,23 @@ pub(super) fn read(connection: &Connection) -> Result<Ssh, ClientError> {
         private_key,
         passphrase,
     })
+}
+
+/// The user's name by its number, as the system's file of users has it.
+#[cfg(unix)]
+fn system_user() -> Option<String> {
+    let id = rustix::process::getuid().as_raw().to_string();
+    let users = crate::files::read_text("/etc/passwd").ok()?;
+    users.expose().lines().find_map(|line| {
+        let mut parts = line.split(':');
+        let name = parts.next()?;
+        (parts.nth(1)? == id).then(|| name.to_owned())
+    })
+}
+
+#[cfg(not(unix))]
+fn system_user() -> Option<String> {
+    None
 }
 
 fn set_keys(made: &mut Made, extra: &Extra) -> Result<(Option<Secret>, Option<Secret>), ClientError> {

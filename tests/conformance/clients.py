@@ -211,6 +211,7 @@ def aws(conn, case):
     import botocore.session
     from airflow.providers.amazon.aws.hooks import base_aws
     out, sts, driver = {}, {}, None
+    case = {"service": "s3", **case}
 
     class Session:
         region_name = None
@@ -276,8 +277,7 @@ def aws(conn, case):
                 hook.get_client_type(region_name=wrapper.region_name)
             except Recorded:
                 pass
-        params["service_config"] = {k: v for k, v in hook.service_config.items() if k != "endpoint_url"} or None \
-            if isinstance(hook.service_config, dict) else hook.service_config
+        params["service_config"] = hook.service_config or None
     return params, driver
 
 
@@ -305,7 +305,8 @@ def google(conn, case):
     def keyfile(self):
         self.keyfile_dict["private_key"] = self.keyfile_dict["private_key"].replace("\\n", "\n")
         import google.oauth2.service_account as sa
-        sa.Credentials.from_service_account_info(self.keyfile_dict, scopes=self.scopes)
+        made = sa.Credentials.from_service_account_info(self.keyfile_dict, scopes=self.scopes)
+        kind["own_project"] = made.project_id
 
     def secret(self):
         if not module._SecretManagerClient.is_valid_secret_name(self.key_secret_name):
@@ -314,6 +315,7 @@ def google(conn, case):
     def supplier(self):
         if not self.credential_config_file:
             raise ValueError
+        module._get_info_from_credential_configuration_file(self.credential_config_file)
         kind["credentials"] = "credential_config_file"
         for field in ("credential_config_file", "idp_issuer_url", "client_id", "client_secret"):
             kind[field] = getattr(self, field)
@@ -340,6 +342,9 @@ def google(conn, case):
         retries = hook.num_retries
         scopes = list(hook.scopes)
         _, project = hook.get_credentials_and_project_id()
+    own_project = kind.pop("own_project", None)
+    if project == "their-project":
+        project = own_project
     params = {**kind, **impersonated, "num_retries": retries, "scopes": scopes}
     if kind["credentials"] == "is_anonymous":
         params["is_anonymous"] = hook._get_field("is_anonymous")
@@ -360,7 +365,10 @@ def azure_blob(conn, case):
         def from_connection_string(conn_str, credential=None, **kwargs):
             raise Recorded({**kwargs, "connection_string": conn_str, "credential": credential})
 
+    real = module.ClientSecretCredential
+
     def secret(**kwargs):
+        real(**kwargs)
         return {"client_secret": kwargs}
 
     class Sas(dict):
