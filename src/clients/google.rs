@@ -32,6 +32,7 @@ const KINDS: [&str; 5] = [
 #[derive(Debug, Clone, PartialEq)]
 pub struct Google {
     pub(super) made: Made,
+    key_secret_project: Option<String>,
 }
 
 client!(Google, google);
@@ -55,6 +56,18 @@ impl Google {
     #[must_use]
     pub fn key_path(&self) -> Option<&str> {
         self.made.params.text("key_path")
+    }
+
+    /// The secret of Google's Secret Manager that holds the key of a service account.
+    #[must_use]
+    pub fn key_secret_name(&self) -> Option<&str> {
+        self.made.params.text("key_secret_name")
+    }
+
+    /// The project of that secret; `None` is that of the machine's own credentials.
+    #[must_use]
+    pub fn key_secret_project_id(&self) -> Option<&str> {
+        self.key_secret_project.as_deref()
     }
 
     /// The scopes, of which there is at least one.
@@ -122,7 +135,12 @@ pub(super) fn read(connection: &Connection) -> Result<Google, ClientError> {
             made.leave(name);
         }
     }
-    Ok(Google { made })
+    let key_secret_project = truthy(&extra, "key_secret_project_id").and_then(Value::as_str);
+    let key_secret_project = key_secret_project.map(str::to_owned);
+    Ok(Google {
+        made,
+        key_secret_project,
+    })
 }
 
 fn retries(made: &Made, extra: &Extra) -> Result<i64, ClientError> {
@@ -175,8 +193,6 @@ fn set_credentials(made: &mut Made, extra: &Extra) -> Result<Option<String>, Cli
         }
         made.params.set("credentials", "key_secret_name");
         made.params.set("key_secret_name", secret.clone());
-        let project = get(extra, "key_secret_project_id").cloned();
-        made.params.set_some("key_secret_project_id", project);
         return Ok(None);
     }
     if let Some(key) = keyfile.filter(|key| !key.is_empty()) {

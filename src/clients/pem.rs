@@ -244,6 +244,8 @@ pub(super) fn public_of_private(text: &str) -> Option<PublicKey> {
             let mut key = Der(whole.take(0x30)?);
             key.take(0x02)?;
             let (modulus, exponent) = (key.take(0x02)?, key.take(0x02)?);
+            // The hook tries a signature with SHA-512, for which a smaller key has no room.
+            (modulus.len() >= 94).then_some(())?;
             let mut blob = Vec::new();
             push_field(&mut blob, b"ssh-rsa");
             push_field(&mut blob, exponent);

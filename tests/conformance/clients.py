@@ -392,7 +392,8 @@ def azure_blob(conn, case):
     credential = params.get("credential")
     if credential is not None and not isinstance(credential, dict):
         params["credential"] = {"account_key": credential}
-    return params, None
+    tenant = (credential or {}).get("client_secret", {}).get("tenant_id", "") if isinstance(credential, dict) else ""
+    return params, None if isinstance(tenant, str) else "TypeError"
 
 
 def ssh(conn, case):

@@ -9,15 +9,40 @@ HOSTS = ["db", "db.example.com", "DB.Example.COM", "10.0.0.7", "::1", "2001:db8:
          "host_with_underscore", "xn--bcher-kva.example", "my-cluster.ccdre4hpd39h.us-east-1.redshift.amazonaws.com"]
 ODD = [True, False, None, 0, 1, 10, -1, 2.5, 1e20, "", "true", "false", "True", "no", "off", "0", "1", "10", [], ["a"], {}, {"a": 1}]
 
+# Keys made for these tests alone.
 RSA = """-----BEGIN RSA PRIVATE KEY-----
-MIIBOgIBAAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf9Cnzj4p4WGeKLs1Pt8Qu
-KUpRKfFLfRYC9AIKjbJTWit+CqvjWYzvQwECAwEAAQJAIJLixBy2qpFoS4DSmoEm
-o3qGy0t6z09AIJtH+5OeRV1be+N4cDYJKffGzDa88vQENZiRm0GRq6a+HPGQMd2k
-TQIhAKMSvzIBnni7ot/OSie2TmJLY4SwTQAevXysE2RbFDYdAiEBCUEaRQnMnbp7
-9mxDXDf6AU0cN/RPBjb9qSHDcWZHGzUCIG2Es59z8ugGrDY+pxLQnwfotadxd+Uy
-v/Ow5T0q5gIJAiEAyS4RaI9YG8EWx/2w0T67ZUVAw8eOMB6BIUg0Xcu+3okCIBOs
-/5OiPgoTdSy7bcF9IGpSE8ZgGKzgYQVZeN97YE00
+MIIEowIBAAKCAQEAyrf0Nbk0nwjaWOO7WIGtrS1PY9uNqH2nMMXQ/VdxL39wY/pI
+j578DK7NuVuSM0kKi/mo9pnoG2s+GGjE99lhYIXwNChtVLMiFnkHKB2eCSdFlTyF
+d3UK9rmE2sZ+vLA194HzQdK8EYzl58Yh4v28MPvHSH07mIm4RjA4CJfW7PNM8n+G
+P0MN7TXVHmYsH6k/p0MUZe+Lf3aWF2xCQAPiKloB4gXYKt2M2s4k3OsA5bxCeF/D
+PtbP7pjLr4ZUuhtQ4g2oHfE21ZhoWhg6014aX+IYYoVqvI5OlLbhOvNYppADwWTt
+p2H/C7jgcN74uGlNaisO1s2uB7knRhojMHgZFwIDAQABAoIBAA7UKf8MDzda9G3w
+KrIsukGiwN3zH4eluWct8T22+caZseT+V/R5ksJyvwXCFw29WBIpLxzq4TmwPJiY
+gWAH/MGMyqdmFalOeT3fmJBsqjTNNJ/YD4NPgn/NzlQalQbEdQ4n6V11RuCZx++O
+ZMgv+2Yx5L/+uS9NU7d+q3qlcMlgWXVSpf5pF/kWbszCe1f6G6GYcw42dKj6FBMx
+bY3JxV3kUhOsJwyGN3dIhhcHS9MJAUAFypiwdxVCq5IJFfNsc0GmRgZmiZbLg3n0
+U+3c2uNA8c8DZoQhpp56PoNUan5PBH8tmqWbGqdYZp0gCHfD5GsIcCiiftXISs4S
+hXMnLVECgYEA6+gByjSrz4hZfNbfwtShFPj7QLSCer7oGeV8z2IEldILZTO0bkqC
+5Tcq2G5Fst8Y76GOZsNLkjFSK6eUQY3Od3ll3b6T3FZc64WrH/VkH0PZwA1ImApE
+fwg2EbFcdLwHGThJ8eQbzPaq/dEmYU9ro/2ZH7UkWy0O9DNYQN5IDdsCgYEA2/xH
+8Zk3vnANlfI65eeF/4yiW9Py1uWTqYRpX+YLF2PbslyaiH3scAXlA55PtlochsvD
+BFjG9GHePKtQmAFYWOxCIlcBFCa+Mk/KdFr/YzveNYSy+Bn7fHOSl+rVsr/XQ7QI
+n4eWEXv0CrMEcPkLiTpUCH4djPBI+uB9jrbCjHUCgYBr5c7DxHl8z3lWnxTzELuo
+UwTgIG+5Yo3YIl2GoOdF+y8ZF6AD/fKGkkf3e+BHIsFOAQ+XsuVitUpHCzvFC+4O
+OSk9VchdM+cGFjohwOQNZMQ4khrM541SqNfKGdwWzFVW1KcFivaoNX4Z30p1oZSz
+Ce+6T+iUBzTavo00BjbglwKBgArpmdwHQLemsVXV3UwYTxJdNJSfj/VPECMhmWST
+cctoPba8V0IcFQV9lV23lbazA6VAKF1n1f67eB3EVcwkjPBkT+eKL1iDj33JbX6W
+IQMYLi6zdXlPOKV0yjnVAWLLl28ZWDAptq0JXBLHzJmaERNunEqLjwW1ybkAN9pD
+gKUdAoGBAIFMlJjL4csiyeHOGVKRtzPRgCbdco/GCS6iQlHlkrCGAopfGzBFGc91
+UOFT+4snd9U2uPcipcYSS6kP0oRh0oqilSrlmAtLFtS6Ha5ay1t414KKcvOL+nLK
+HLeP+5WDMDggMQaxVf/d85fIhpQr/JP9oVfAtiuJlIu4wBWL9aSQ
 -----END RSA PRIVATE KEY-----
+"""
+EC = """-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEIIFqir+JB3Z+Gu6jU7ZTY2y6z7LFL8mjlZp9gqmda1a4oAoGCCqGSM49
+AwEHoUQDQgAEvmefTPMjRZvRLuQczRI6UM7zPrUJC2XqhcI0SIj7sQFWFr11/obj
+1wrgMO1wsTp9aIuFw/9RmZ1XImONOF47Vw==
+-----END EC PRIVATE KEY-----
 """
 
 
@@ -227,7 +252,7 @@ def ssh(rng):
     open_ssh, pkcs8, public = KEYS
     kind, data = public.split()[:2]
     options = {
-        "key_file": ["~/.ssh/id", "/k", ""], "private_key": [open_ssh, RSA, pkcs8, "one line", ""], "private_key_passphrase": ["secret"],
+        "key_file": ["~/.ssh/id", "/k", ""], "private_key": [open_ssh, RSA, EC, RSA, open_ssh, pkcs8, "one line", ""], "private_key_passphrase": ["secret"],
         "conn_timeout": [3, "3", 2.9, "x"], "cmd_timeout": [0, "0", 5, "5", None, False, "x", 2.5], "compress": [False, "false", "FALSE", True],
         "host_key": [f"{kind} {data}", data, kind, f"  {kind} {data} comment", "bogus AAAA", "ssh-dss AAAA", f"ssh-rsa {data}", "!!", ""],
         "no_host_key_check": [True, "true", "false", False, "TRUE", None], "ignore_hostkey_verification": [True, "false"],
@@ -251,6 +276,8 @@ def snowflake(rng):
         "proxy_host": ["px"], "proxy_port": [8080, "8080", "x"], "proxy_user": ["u"], "proxy_password": TEXTS, "aws_access_key_id": ["old"], "passcode": ["1"],
     }
     extra = some(rng, options, 6, 0.04)
+    if extra.get("authenticator") == "oauth" and rng.random() < 0.7:
+        extra.update(account="acc", grant_type=rng.choice(["client_credentials", "refresh_token"]), refresh_token="r")
     out = {}
     for name, value in extra.items():
         turn = rng.random()

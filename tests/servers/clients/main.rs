@@ -1,0 +1,1 @@
+//! The clients, with the drivers that they are for.
