@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Connection, Secret,
-    python::{truth::is_truthy, url},
+    python::url,
 };
 
 const PREFIX: &str = "extra__wasb__";
@@ -242,13 +242,4 @@ fn without_empty_params(path: &str) -> &str {
     } else {
         path
     }
-}
-
-/// Whether the client checks certificates, where `extra` says so.
-pub(super) fn is_verified(client: &AzureBlob) -> bool {
-    client
-        .made
-        .params
-        .get("connection_verify")
-        .is_none_or(is_truthy)
 }

@@ -32,6 +32,7 @@ mod aws;
 mod azure_blob;
 mod error;
 mod extra;
+mod forms;
 mod generic;
 mod google;
 mod http;
@@ -49,6 +50,7 @@ pub use self::{
     aws::Aws,
     azure_blob::AzureBlob,
     error::{ClientError, ClientWarning},
+    forms::{Form, HttpHeaders, Pairs, PostgresTls},
     generic::Generic,
     google::Google,
     http::Http,
