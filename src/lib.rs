@@ -82,6 +82,7 @@
 //! | `gcp` | Google Cloud Secret Manager (TLS, Tokio) |
 //! | `azure` | Azure Key Vault (TLS, Tokio) |
 //! | `cache` | answers are kept in front of the sources: `CacheOptions`, and Airflow's `[secrets] use_cache` |
+//! | `clients` | from a connection to what a driver reads, with the parameters that Airflow's hook would give its driver: `clients` |
 //! | `blocking` | `blocking::Resolver`, for programs without an async runtime (Tokio) |
 //! | `metrics` | what a resolver does, counted and measured through the `metrics` facade: [`observer`] |
 //! | `serde` | `Serialize` for what holds no secret: reports, errors, warnings, a redacted connection |

@@ -208,7 +208,8 @@ fn set_credentials(
     }
     let token = "aws_session_token";
     let given = extra.truthy(token).or(in_session(token));
-    made.params.set_some(token, given.or(extra.get(token)).cloned());
+    made.params
+        .set_some(token, given.or(extra.get(token)).cloned());
     Ok(())
 }
 
@@ -230,14 +231,18 @@ fn set_config(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
         Some(Value::Object(s3)) => {
             let style = s3.get("addressing_style").unwrap_or(&Value::Null);
             if !styles.contains(style) {
-                return Err(made.wrong(key, "has an `addressing_style` other than virtual, auto and path"));
+                return Err(made.wrong(
+                    key,
+                    "has an `addressing_style` other than virtual, auto and path",
+                ));
             }
         }
         Some(_) => return Err(made.wrong(key, "has an `s3` that is no object")),
     }
     match members.get("retries") {
         None | Some(Value::Null) => {}
-        Some(Value::Object(retries)) if retries.iter().all(|(name, value)| is_retry(name, value)) => {}
+        Some(Value::Object(retries))
+            if retries.iter().all(|(name, value)| is_retry(name, value)) => {}
         Some(_) => return Err(made.wrong(key, "has `retries` that botocore refuses")),
     }
     made.params.set(key, config.clone());
@@ -253,7 +258,9 @@ fn is_retry(name: &str, value: &Value) -> bool {
     match name {
         "max_attempts" => least(0.0),
         "total_max_attempts" => least(1.0),
-        "mode" => ["legacy", "standard", "adaptive"].map(Value::from).contains(value),
+        "mode" => ["legacy", "standard", "adaptive"]
+            .map(Value::from)
+            .contains(value),
         _ => false,
     }
 }
@@ -317,20 +324,24 @@ fn set_role(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
             made.params.set("assume_role_kwargs", Value::Object(kwargs));
         }
         Some("assume_role_with_saml") => {
-            let saml = extra.get("assume_role_with_saml").and_then(Value::as_object);
+            let saml = extra
+                .get("assume_role_with_saml")
+                .and_then(Value::as_object);
             let is_whole = saml.is_some_and(|saml| {
                 saml.contains_key("principal_arn")
                     && saml.get("idp_auth_method") == Some(&Value::from("http_spegno_auth"))
             });
             if !is_whole {
-                let problem = "must have `principal_arn`, and `http_spegno_auth` as its `idp_auth_method`";
+                let problem =
+                    "must have `principal_arn`, and `http_spegno_auth` as its `idp_auth_method`";
                 return Err(made.wrong("assume_role_with_saml", problem));
             }
             made.leave("assume_role_with_saml");
             made.params.set("assume_role_kwargs", Value::Object(kwargs));
         }
         _ => {
-            let problem = "must be assume_role, assume_role_with_saml or assume_role_with_web_identity";
+            let problem =
+                "must be assume_role, assume_role_with_saml or assume_role_with_web_identity";
             return Err(made.wrong("assume_role_method", problem));
         }
     }
@@ -342,16 +353,22 @@ fn set_web_identity(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
     match str_of(extra.present(key).unwrap_or(&Value::Null)).as_ref() {
         "file" => {
             let file = extra.truthy("assume_role_with_web_identity_token_file");
-            made.params.set_some("web_identity_token_file", file.cloned());
+            made.params
+                .set_some("web_identity_token_file", file.cloned());
             if file.is_none() {
-                let problem = "is absent, so the file is the one that `AWS_WEB_IDENTITY_TOKEN_FILE` names";
-                made.warn(Place::extra("assume_role_with_web_identity_token_file"), problem);
+                let problem =
+                    "is absent, so the file is the one that `AWS_WEB_IDENTITY_TOKEN_FILE` names";
+                made.warn(
+                    Place::extra("assume_role_with_web_identity_token_file"),
+                    problem,
+                );
             }
             Ok(())
         }
         "google" => {
             let audience = extra.get("assume_role_with_web_identity_federation_audience");
-            made.params.set_some("web_identity_audience", audience.cloned());
+            made.params
+                .set_some("web_identity_audience", audience.cloned());
             Ok(())
         }
         _ => Err(made.wrong(key, "must be `file` or `google`")),

@@ -7,10 +7,7 @@ use super::{
     extra::{Extra, Made, field, secret_field},
     macros::client,
 };
-use crate::{
-    Connection, Secret,
-    python::url,
-};
+use crate::{Connection, Secret, python::url};
 
 const PREFIX: &str = "extra__wasb__";
 
@@ -73,12 +70,19 @@ pub(super) fn read(connection: &Connection) -> Result<AzureBlob, ClientError> {
     let secret_config = extra.take("client_secret_auth_config");
     if let Some(text) = get(&extra, "connection_string") {
         if extra.present("conn_str").is_some() {
-            return Err(made.wrong("conn_str", "is the client's own name for the connection string"));
+            return Err(made.wrong(
+                "conn_str",
+                "is the client's own name for the connection string",
+            ));
         }
         made.params.set("connection_string", text.clone());
         pass_on(&mut made, &extra);
-        made.params
-            .set("connection_string", get(&extra, "connection_string").cloned().unwrap_or_default());
+        made.params.set(
+            "connection_string",
+            get(&extra, "connection_string")
+                .cloned()
+                .unwrap_or_default(),
+        );
         return Ok(AzureBlob { made });
     }
     let account_url = account_url(&made, connection)?;
@@ -157,12 +161,18 @@ fn client_secret(
     config: Option<Value>,
 ) -> Result<Value, ClientError> {
     let text = made.text("tenant_id", tenant)?;
-    if !text.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) {
+    if !text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-.".contains(c))
+    {
         return Err(made.wrong("tenant_id", "may have letters, digits, `-` and `.`"));
     }
     for (name, is_empty) in [
         ("login", connection.login().is_none_or(str::is_empty)),
-        ("password", connection.password().is_none_or(Secret::is_empty)),
+        (
+            "password",
+            connection.password().is_none_or(Secret::is_empty),
+        ),
     ] {
         if is_empty {
             return Err(made.error(Place::Field(name), "must be set beside `tenant_id`"));
@@ -177,7 +187,10 @@ fn client_secret(
     let mut secret = Map::new();
     secret.insert("tenant_id".to_owned(), tenant.clone());
     secret.insert("client_id".to_owned(), field(connection.login()));
-    secret.insert("client_secret".to_owned(), secret_field(connection.password()));
+    secret.insert(
+        "client_secret".to_owned(),
+        secret_field(connection.password()),
+    );
     for (key, value) in config {
         if secret.contains_key(&key) {
             return Err(made.wrong(name, format!("may not have a member {key:?}")));
@@ -194,7 +207,11 @@ fn account_url(made: &Made, connection: &Connection) -> Result<String, ClientErr
     let host = connection.host().filter(|host| !host.is_empty());
     let mut account = host.map_or_else(|| format!("https://{default}"), str::to_owned);
     let wrong = |problem: &'static str| made.error(Place::Field("host"), problem);
-    if url::split(&url::clean(&account)).map_err(wrong)?.scheme.is_empty() {
+    if url::split(&url::clean(&account))
+        .map_err(wrong)?
+        .scheme
+        .is_empty()
+    {
         account = format!("https://{account}");
     }
     let cleaned = url::clean(&account);
@@ -205,7 +222,11 @@ fn account_url(made: &Made, connection: &Connection) -> Result<String, ClientErr
     } else {
         ""
     };
-    let netloc = if netloc.contains('.') { netloc } else { &default };
+    let netloc = if netloc.contains('.') {
+        netloc
+    } else {
+        &default
+    };
     let (first, others) = match netloc.split_once('.') {
         Some((first, others)) => (first, Some(others)),
         None => (netloc, None),

@@ -76,7 +76,10 @@ impl Made {
         };
         let conn_type = connection.conn_type().unwrap_or_default();
         if !conn_type.is_empty() && !types.contains(&conn_type) {
-            let problem = format!("is not {:?}; no hook checks it", types.first().unwrap_or(&""));
+            let problem = format!(
+                "is not {:?}; no hook checks it",
+                types.first().unwrap_or(&"")
+            );
             made.warn(Place::Field("conn_type"), problem);
         }
         made
@@ -86,14 +89,16 @@ impl Made {
         let members = connection
             .extra_members()
             .map_err(|error| ClientError::of_extra(&self.conn_id, self.client, &error))?;
-        members.map(Extra).ok_or_else(|| {
-            self.error(Place::WholeExtra, "must be a JSON object")
-        })
+        members
+            .map(Extra)
+            .ok_or_else(|| self.error(Place::WholeExtra, "must be a JSON object"))
     }
 
     /// An `extra` that is false in Python counts as an empty one.
     pub(super) fn extra_or_empty(&self, connection: &Connection) -> Result<Extra, ClientError> {
-        let is_false = connection.extra_dejson().is_ok_and(|extra| !is_truthy(&extra));
+        let is_false = connection
+            .extra_dejson()
+            .is_ok_and(|extra| !is_truthy(&extra));
         if is_false {
             return Ok(Extra(Vec::new()));
         }
@@ -126,7 +131,8 @@ impl Made {
     /// Warns where `value` is a text that says no and counts as yes.
     pub(super) fn warn_of_no(&mut self, key: &str, value: &Value) {
         if says_no(value) {
-            let problem = "is a text that says no, and the hook takes any text as yes; write JSON's false";
+            let problem =
+                "is a text that says no, and the hook takes any text as yes; write JSON's false";
             self.warn(Place::extra(key), problem);
         }
     }
@@ -153,7 +159,9 @@ impl Made {
 
 /// A text that people write for `false`.
 pub(super) fn says_no(value: &Value) -> bool {
-    let no = ["false", "no", "off", "0", "n", "f", "none", "null", "disabled"];
+    let no = [
+        "false", "no", "off", "0", "n", "f", "none", "null", "disabled",
+    ];
     value
         .as_str()
         .is_some_and(|text| no.contains(&&*text.trim().to_lowercase()))

@@ -57,7 +57,11 @@ impl Generic {
 }
 
 pub(super) fn read(connection: &Connection) -> Result<Generic, ClientError> {
-    let mut made = Made::new(connection, "generic", &[connection.conn_type().unwrap_or("")]);
+    let mut made = Made::new(
+        connection,
+        "generic",
+        &[connection.conn_type().unwrap_or("")],
+    );
     let extra = made.extra(connection)?;
     made.params.set("conn_type", field(connection.conn_type()));
     made.params.set("host", field(connection.host()));

@@ -103,7 +103,13 @@ fn truthy<'e>(extra: &'e Extra, name: &str) -> Option<&'e Value> {
 }
 
 pub(super) fn read(connection: &Connection) -> Result<Google, ClientError> {
-    let types = ["google_cloud_platform", "gcpbigquery", "gcpcloudsql", "gcpssh", "gcs"];
+    let types = [
+        "google_cloud_platform",
+        "gcpbigquery",
+        "gcpcloudsql",
+        "gcpssh",
+        "gcs",
+    ];
     let mut made = Made::new(connection, "google", &types);
     let extra = made.extra(connection)?;
     let retries = retries(&made, &extra)?;
@@ -156,7 +162,9 @@ fn scopes(made: &Made, extra: &Extra) -> Result<Vec<Value>, ClientError> {
         return Ok(vec![Value::from(DEFAULT_SCOPE)]);
     };
     let scopes = made.text("scope", scopes)?.split(',');
-    Ok(scopes.map(|scope| Value::from(text::strip(scope))).collect())
+    Ok(scopes
+        .map(|scope| Value::from(text::strip(scope)))
+        .collect())
 }
 
 /// Sets which credentials; gives the project that a key names.
@@ -188,7 +196,12 @@ fn set_credentials(made: &mut Made, extra: &Extra) -> Result<Option<String>, Cli
     if let Some(secret) = truthy(extra, "key_secret_name") {
         let name = made.text("key_secret_name", secret)?;
         let is_valid = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-        if !name.strip_suffix('\n').unwrap_or(name).chars().all(is_valid) {
+        if !name
+            .strip_suffix('\n')
+            .unwrap_or(name)
+            .chars()
+            .all(is_valid)
+        {
             return Err(made.wrong("key_secret_name", "may have letters, digits, `-` and `_`"));
         }
         made.params.set("credentials", "key_secret_name");
@@ -327,7 +340,8 @@ fn impersonation(made: &mut Made, extra: &Extra) -> Result<Option<String>, Clien
         return Ok(None);
     }
     let Some((_, domain)) = target.split_once('@') else {
-        let problem = "ends in what is no account of a project: NAME@PROJECT.iam.gserviceaccount.com";
+        let problem =
+            "ends in what is no account of a project: NAME@PROJECT.iam.gserviceaccount.com";
         return Err(made.wrong("impersonation_chain", problem));
     };
     let domain = domain.split('@').next().unwrap_or_default();

@@ -167,7 +167,8 @@ fn set_options(made: &mut Made, extra: &mut Extra) {
     if let Some(verify) = &verify
         && super::extra::says_no(verify)
     {
-        let problem = "is a text, which `requests` takes as the path of a CA bundle; write JSON's false";
+        let problem =
+            "is a text, which `requests` takes as the path of a CA bundle; write JSON's false";
         made.warn(Place::extra(verify_key), problem);
     }
     made.params

@@ -49,7 +49,10 @@ pub(super) fn read(connection: &Connection) -> Result<Kafka, ClientError> {
             made.leave(key);
         }
     }
-    let Some(servers) = extra.get("bootstrap.servers").filter(|value| is_truthy(value)) else {
+    let Some(servers) = extra
+        .get("bootstrap.servers")
+        .filter(|value| is_truthy(value))
+    else {
         return Err(made.wrong("bootstrap.servers", "must be set"));
     };
     let servers = made.text("bootstrap.servers", servers)?;

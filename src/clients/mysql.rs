@@ -49,7 +49,11 @@ impl MySql {
     /// The password, which may be empty; absent where a token takes its place.
     #[must_use]
     pub fn password(&self) -> Option<Secret> {
-        let name = if self.is_connector { "password" } else { "passwd" };
+        let name = if self.is_connector {
+            "password"
+        } else {
+            "passwd"
+        };
         self.made.params.secret(name)
     }
 
@@ -92,9 +96,10 @@ pub(super) fn read(connection: &Connection) -> Result<MySql, ClientError> {
         Some(Value::String(client)) if client == "mysql-connector-python" => {
             Ok(connector(made, connection, &extra))
         }
-        Some(_) => {
-            Err(made.wrong("client", "must be `mysqlclient` or `mysql-connector-python`"))
-        }
+        Some(_) => Err(made.wrong(
+            "client",
+            "must be `mysqlclient` or `mysql-connector-python`",
+        )),
     }
 }
 
@@ -150,7 +155,14 @@ fn mysql_client(
         }
     }
     let read = [
-        "client", "charset", "cursor", "ssl", "ssl_mode", "unix_socket", "iam", "aws_conn_id",
+        "client",
+        "charset",
+        "cursor",
+        "ssl",
+        "ssl_mode",
+        "unix_socket",
+        "iam",
+        "aws_conn_id",
     ];
     leave_all_but(&mut made, extra, |key| read.contains(&key));
     Ok(MySql {

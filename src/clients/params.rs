@@ -36,7 +36,9 @@ impl Params {
     /// As one JSON object, in clear.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let members = self.iter().map(|(key, value)| (key.to_owned(), value.clone()));
+        let members = self
+            .iter()
+            .map(|(key, value)| (key.to_owned(), value.clone()));
         Value::Object(members.collect())
     }
 

@@ -330,17 +330,24 @@ fn check_tls(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
     if let Some(mode) = extra.get("sslmode")
         && !mode.as_str().is_some_and(|mode| MODES.contains(&mode))
     {
-        let problem = "must be one of libpq's modes: disable, allow, prefer, require, verify-ca, verify-full";
+        let problem =
+            "must be one of libpq's modes: disable, allow, prefer, require, verify-ca, verify-full";
         return Err(made.wrong("sslmode", problem));
     }
     for (key, value) in extra.iter() {
         let is_known = TLS.contains(&key);
         if key.starts_with("ssl") && !is_known && !value.is_null() {
-            return Err(made.wrong(key, "is no option of libpq's; it begins with `ssl`, so it is not left out"));
+            return Err(made.wrong(
+                key,
+                "is no option of libpq's; it begins with `ssl`, so it is not left out",
+            ));
         }
     }
     if extra.present("sslmode").is_some_and(Value::is_null) {
-        made.warn(Place::extra("sslmode"), "is null, so libpq's own default counts: prefer");
+        made.warn(
+            Place::extra("sslmode"),
+            "is null, so libpq's own default counts: prefer",
+        );
     }
     Ok(())
 }

@@ -88,7 +88,8 @@ pub(super) fn read(connection: &Connection) -> Result<Redis, ClientError> {
     made.params.set("password", field(password));
     set_database(&mut made, &extra, is_cluster)?;
     if connection.port().is_none() && !is_cluster {
-        let problem = "must be set: the hook has no default, and its driver none for a port that is `None`";
+        let problem =
+            "must be set: the hook has no default, and its driver none for a port that is `None`";
         return Err(made.error(Place::Field("port"), problem));
     }
     for key in TLS {
@@ -153,7 +154,8 @@ fn node_of(made: &Made, node: &str) -> Result<String, ClientError> {
 
 fn warn_of_what_means_nothing(made: &mut Made, connection: &Connection, extra: &Extra) {
     if connection.conn_type() == Some("rediss") {
-        let problem = "is `rediss`, which is the type alone: there is no TLS without `ssl` in `extra`";
+        let problem =
+            "is `rediss`, which is the type alone: there is no TLS without `ssl` in `extra`";
         made.warn(Place::Field("conn_type"), problem);
     }
     if connection.schema().is_some_and(|schema| !schema.is_empty()) {

@@ -92,21 +92,25 @@ pub(super) fn read(connection: &Connection) -> Result<Snowflake, ClientError> {
         .set("schema", connection.schema().unwrap_or_default());
     for name in ["database", "account", "warehouse", "region", "role"] {
         let value = get(&extra, name).cloned();
-        made.params.set(name, value.unwrap_or_else(|| Value::from("")));
+        made.params
+            .set(name, value.unwrap_or_else(|| Value::from("")));
     }
     let authenticator = match extra.present("authenticator") {
         None => Value::from("snowflake"),
         Some(value) => value.clone(),
     };
     made.params.set("authenticator", authenticator);
-    made.params
-        .set_some("session_parameters", extra.get("session_parameters").cloned());
+    made.params.set_some(
+        "session_parameters",
+        extra.get("session_parameters").cloned(),
+    );
     made.params.set("application", "AIRFLOW");
     set_switches(&mut made, &extra);
     set_identity(&mut made, &extra);
     set_key(&mut made, connection, &extra)?;
     set_grant(&mut made, connection, &extra)?;
-    if made.params.text("authenticator") == Some("programmatic_access_token") && !password.is_empty()
+    if made.params.text("authenticator") == Some("programmatic_access_token")
+        && !password.is_empty()
     {
         let token = made.params.get("password").cloned();
         made.params.set_some("token", token);
@@ -151,7 +155,10 @@ fn set_key(made: &mut Made, connection: &Connection, extra: &Extra) -> Result<()
     let (name, pem_text) = match (get(extra, file_name), get(extra, content_name)) {
         (None, None) => return Ok(()),
         (Some(_), Some(_)) => {
-            return Err(made.wrong(content_name, "and `private_key_file` are both set; give one"));
+            return Err(made.wrong(
+                content_name,
+                "and `private_key_file` are both set; give one",
+            ));
         }
         (Some(file), None) => {
             let path = made.text(file_name, file)?;
@@ -179,7 +186,10 @@ fn set_key(made: &mut Made, connection: &Connection, extra: &Extra) -> Result<()
         pem::pkcs8(std::str::from_utf8(&decoded).ok()?)
     });
     let key = key.ok_or_else(|| {
-        made.wrong(name, "must be an RSA private key in PEM, or the base64 of one")
+        made.wrong(
+            name,
+            "must be an RSA private key in PEM, or the base64 of one",
+        )
     })?;
     made.params
         .set("private_key", json!({"base64": pem::encode(&key)}));
@@ -202,10 +212,15 @@ fn set_grant(made: &mut Made, connection: &Connection, extra: &Extra) -> Result<
     made.params
         .set_some("azure_conn_id", extra.get("azure_conn_id").cloned());
     if extra.truthy("azure_conn_id").is_none() {
+        made.params.set("client_id", field(connection.login()));
+        made.params
+            .set("client_secret", secret_field(connection.password()));
         let endpoint = get(extra, "token_endpoint").cloned();
         let has_endpoint = endpoint.is_some();
-        made.params
-            .set("token_endpoint", endpoint.unwrap_or_else(|| Value::from("")));
+        made.params.set(
+            "token_endpoint",
+            endpoint.unwrap_or_else(|| Value::from("")),
+        );
         made.params.set_some("scope", get(extra, "scope").cloned());
         if made.params.text("grant_type") == Some("password") {
             for name in ["oauth_username", "oauth_password"] {
@@ -220,9 +235,6 @@ fn set_grant(made: &mut Made, connection: &Connection, extra: &Extra) -> Result<
             }
         }
     }
-    made.params.set("client_id", field(connection.login()));
-    made.params
-        .set("client_secret", secret_field(connection.password()));
     Ok(())
 }
 
@@ -286,7 +298,10 @@ fn token_request(made: &Made, grant: &str) -> Result<Value, ClientError> {
     };
     let mut data = Map::new();
     data.insert("grant_type".to_owned(), Value::from(grant));
-    data.insert("redirect_uri".to_owned(), Value::from("https://localhost.com"));
+    data.insert(
+        "redirect_uri".to_owned(),
+        Value::from("https://localhost.com"),
+    );
     if made.params.get("scope").is_some_and(is_truthy) {
         data.insert("scope".to_owned(), param("scope"));
     }

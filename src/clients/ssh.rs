@@ -139,7 +139,10 @@ fn system_user() -> Option<String> {
     None
 }
 
-fn set_keys(made: &mut Made, extra: &Extra) -> Result<(Option<Secret>, Option<Secret>), ClientError> {
+fn set_keys(
+    made: &mut Made,
+    extra: &Extra,
+) -> Result<(Option<Secret>, Option<Secret>), ClientError> {
     let file = extra.truthy("key_file");
     made.params.set_some("key_filename", file.cloned());
     let name = "private_key";
@@ -156,7 +159,10 @@ fn set_keys(made: &mut Made, extra: &Extra) -> Result<(Option<Secret>, Option<Se
         None => None,
     };
     if pem::is_encrypted(text) && passphrase.is_none_or(str::is_empty) {
-        return Err(made.wrong("private_key_passphrase", "must be set: the private key is encrypted"));
+        return Err(made.wrong(
+            "private_key_passphrase",
+            "must be set: the private key is encrypted",
+        ));
     }
     let problem = "must be an RSA, ECDSA or Ed25519 key with its BEGIN and END lines, in OpenSSH's form or the old \
                    one; PKCS#8 is not read";
@@ -208,7 +214,10 @@ fn set_switches(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
         None => false,
     };
     if extra.get(former).is_some() {
-        made.warn(Place::extra(former), "is a former name; use `no_host_key_check`");
+        made.warn(
+            Place::extra(former),
+            "is a former name; use `no_host_key_check`",
+        );
     }
     let allow_change = is("allow_host_key_change", "true");
     let host_key = host_key(made, extra)?;
@@ -248,20 +257,33 @@ fn host_key(made: &Made, extra: &Extra) -> Result<Option<Value>, ClientError> {
     let (first, second) = (words.next().unwrap_or_default(), words.next());
     let (kind, data) = match second {
         Some(data) if HOST_KEYS.contains(&first) => (first, data),
-        Some(_) => return Err(made.wrong(name, "is of a type that is not known: RSA, ECDSA and Ed25519 are")),
+        Some(_) => {
+            return Err(made.wrong(
+                name,
+                "is of a type that is not known: RSA, ECDSA and Ed25519 are",
+            ));
+        }
         None if HOST_KEYS.contains(&first) || first == "ssh-dss" => {
             return Err(made.wrong(name, "has a type and no key"));
         }
         None => ("ssh-rsa", first),
     };
     let public = pem::decode(data).and_then(|blob| pem::ssh_public(&blob));
-    let family = |kind: &str| kind.split("-nist").next().unwrap_or_default().replace("ecdsa-sha2", "ssh-ecdsa");
+    let family = |kind: &str| {
+        kind.split("-nist")
+            .next()
+            .unwrap_or_default()
+            .replace("ecdsa-sha2", "ssh-ecdsa")
+    };
     match public {
         Some(public) if family(&public.kind) == family(kind) => {
             let text = pem::encode(&public.blob);
             Ok(Some(json!({"type": public.kind, "public": text})))
         }
-        _ => Err(made.wrong(name, "is no public key of its type; without a type it must be RSA's")),
+        _ => Err(made.wrong(
+            name,
+            "is no public key of its type; without a type it must be RSA's",
+        )),
     }
 }
 

@@ -2,7 +2,7 @@
 
 `--cases N --seed S [--client KIND]` makes connections; `--answer` reads lines as `examples/client_params` does.
 The drivers' connect calls are patched to record their arguments; nothing is sent.
-Needs the providers that `tests/conformance/clients.md` lists; those of Snowflake want an environment of their own.
+Needs the providers named at the head of each file in `src/clients/`; that of Snowflake wants an environment of its own.
 """
 
 import argparse

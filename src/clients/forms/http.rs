@@ -59,7 +59,8 @@ impl Http {
         for (field, text) in [("login", login), ("password", password.expose())] {
             for c in text.chars() {
                 let byte = u8::try_from(u32::from(c)).map_err(|_| {
-                    let problem = "has characters beyond Latin-1, which basic authentication does not carry";
+                    let problem =
+                        "has characters beyond Latin-1, which basic authentication does not carry";
                     self.made.error(Place::Field(field), problem)
                 })?;
                 bytes.push(byte);
@@ -92,7 +93,12 @@ impl Http {
     /// # Errors
     /// [`ClientError`] where it is no number.
     pub fn redirects(&self) -> Result<usize, ClientError> {
-        if !self.made.params.get("allow_redirects").is_some_and(is_truthy) {
+        if !self
+            .made
+            .params
+            .get("allow_redirects")
+            .is_some_and(is_truthy)
+        {
             return Ok(0);
         }
         let most = self.made.params.get("max_redirects").and_then(int);
@@ -103,7 +109,10 @@ impl Http {
     /// The path of the authorities' certificates, where `verify` is a text.
     #[must_use]
     pub fn ca_bundle(&self) -> Option<&str> {
-        self.made.params.text("verify").filter(|path| !path.is_empty())
+        self.made
+            .params
+            .text("verify")
+            .filter(|path| !path.is_empty())
     }
 
     /// The paths of the client's certificate and of its key; a file may have both.

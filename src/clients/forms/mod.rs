@@ -89,8 +89,7 @@ impl Pairs {
     }
 
     fn push(&mut self, name: impl Into<String>, value: impl AsRef<str>) {
-        self.pairs
-            .push((name.into(), Secret::from(value.as_ref())));
+        self.pairs.push((name.into(), Secret::from(value.as_ref())));
     }
 
     fn push_some(&mut self, name: &str, value: Option<impl AsRef<str>>) {

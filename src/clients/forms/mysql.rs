@@ -77,7 +77,9 @@ impl MySql {
         let (mut has_ca, mut checks_host) = (false, false);
         if let Some(ssl) = params.get("ssl") {
             let Value::Object(ssl) = ssl else {
-                return Err(self.made.wrong("ssl", "must be an object to be written as a URL"));
+                return Err(self
+                    .made
+                    .wrong("ssl", "must be an object to be written as a URL"));
             };
             for (name, value) in ssl.iter().filter(|(_, value)| !value.is_null()) {
                 let option = match name.as_str() {
@@ -106,7 +108,13 @@ impl MySql {
     }
 
     fn mode(&self, name: &str, mode: &Value) -> Result<String, ClientError> {
-        let modes = ["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"];
+        let modes = [
+            "DISABLED",
+            "PREFERRED",
+            "REQUIRED",
+            "VERIFY_CA",
+            "VERIFY_IDENTITY",
+        ];
         let mode = self.made.text(name, mode)?.to_ascii_uppercase();
         if modes.contains(&mode.as_str()) {
             return Ok(mode);
@@ -132,7 +140,11 @@ impl MySql {
                 return Err(self.made.no_room(name, form));
             }
         }
-        for (name, option) in [("ssl_ca", "ssl-ca"), ("ssl_cert", "ssl-cert"), ("ssl_key", "ssl-key")] {
+        for (name, option) in [
+            ("ssl_ca", "ssl-ca"),
+            ("ssl_cert", "ssl-cert"),
+            ("ssl_key", "ssl-key"),
+        ] {
             if let Some(value) = params.get(name) {
                 options.push((option, self.made.text(name, value)?.to_owned()));
             }

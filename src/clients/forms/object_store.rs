@@ -39,7 +39,10 @@ impl Aws {
             let problem = "and `aws_secret_access_key` come as a pair";
             return Err(self.made.wrong("aws_access_key_id", problem));
         }
-        if self.endpoint_url().is_some_and(|url| url.starts_with("http://")) {
+        if self
+            .endpoint_url()
+            .is_some_and(|url| url.starts_with("http://"))
+        {
             out.push("aws_allow_http", "true");
         }
         self.config_pairs(&mut out, form)?;
@@ -53,20 +56,34 @@ impl Aws {
 
     /// What of botocore's configuration there are options for.
     fn config_pairs(&self, out: &mut Pairs, form: &str) -> Result<(), ClientError> {
-        let config = self.made.params.get("config_kwargs").and_then(Value::as_object);
-        for (name, value) in config.into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+        let config = self
+            .made
+            .params
+            .get("config_kwargs")
+            .and_then(Value::as_object);
+        for (name, value) in config
+            .into_iter()
+            .flatten()
+            .filter(|(_, value)| !value.is_null())
+        {
             match name.as_str() {
                 "region_name" if out.get("aws_region").is_none() => {
                     out.push("aws_region", self.made.text("config_kwargs", value)?);
                 }
-                "signature_version" if value == "unsigned" => out.push("aws_skip_signature", "true"),
+                "signature_version" if value == "unsigned" => {
+                    out.push("aws_skip_signature", "true")
+                }
                 "s3" => {
                     if value.get("addressing_style") == Some(&Value::from("virtual")) {
                         out.push("aws_virtual_hosted_style_request", "true");
                     }
                 }
-                "use_fips_endpoint" | "use_dualstack_endpoint" | "client_cert" | "proxies"
-                | "proxies_config" | "signature_version" => {
+                "use_fips_endpoint"
+                | "use_dualstack_endpoint"
+                | "client_cert"
+                | "proxies"
+                | "proxies_config"
+                | "signature_version" => {
                     return Err(self.made.no_room("config_kwargs", form));
                 }
                 other => out.left_out.push(format!("config_kwargs.{other}")),
@@ -86,7 +103,11 @@ impl Google {
         let form = "object_store";
         for name in ["target_principal", "key_secret_name", "idp_issuer_url"] {
             if self.made.params.get(name).is_some() {
-                let name = if name == "target_principal" { "impersonation_chain" } else { name };
+                let name = if name == "target_principal" {
+                    "impersonation_chain"
+                } else {
+                    name
+                };
                 return Err(self.made.no_room(name, form));
             }
         }
@@ -95,14 +116,18 @@ impl Google {
             "key_path" => out.push_some("google_service_account", self.key_path()),
             "keyfile_dict" => {
                 let key = self.service_account_key();
-                out.push_some("google_service_account_key", key.as_ref().map(crate::Secret::expose));
+                out.push_some(
+                    "google_service_account_key",
+                    key.as_ref().map(crate::Secret::expose),
+                );
             }
             "is_anonymous" => out.push("google_skip_signature", "true"),
             "credential_config_file" => {
                 let file = self.made.params.text("credential_config_file");
                 let file = file.filter(|text| !text.trim_start().starts_with('{'));
                 let problem = "must be the path of a file for object_store";
-                let file = file.ok_or_else(|| self.made.wrong("credential_config_file", problem))?;
+                let file =
+                    file.ok_or_else(|| self.made.wrong("credential_config_file", problem))?;
                 out.push("google_application_credentials", file);
             }
             _ => {}
@@ -138,7 +163,10 @@ impl AzureBlob {
             out.push("azure_storage_account_key", key.expose());
         } else if let Some(token) = self.sas_token() {
             let token = token.expose();
-            out.push("azure_storage_sas_key", token.strip_prefix('?').unwrap_or(token));
+            out.push(
+                "azure_storage_sas_key",
+                token.strip_prefix('?').unwrap_or(token),
+            );
         } else if let Some(secret) = self.credential("client_secret").and_then(Value::as_object) {
             for (name, value) in secret {
                 let option = match name.as_str() {
@@ -146,12 +174,18 @@ impl AzureBlob {
                     "client_id" => "azure_storage_client_id",
                     "client_secret" => "azure_storage_client_secret",
                     "authority" => "azure_storage_authority_host",
-                    _ => return Err(self.made.no_room("client_secret_auth_config", "object_store")),
+                    _ => {
+                        return Err(self
+                            .made
+                            .no_room("client_secret_auth_config", "object_store"));
+                    }
                 };
                 out.push(option, self.made.text(name, value)?);
             }
         } else if let Some(default) = self.credential("default") {
-            let client = default.get("managed_identity_client_id").and_then(Value::as_str);
+            let client = default
+                .get("managed_identity_client_id")
+                .and_then(Value::as_str);
             out.push_some("azure_storage_client_id", client);
         } else if self.made.params.get("credential").is_some() {
             return Err(self.made.no_room("credential", "object_store"));
@@ -161,7 +195,10 @@ impl AzureBlob {
 
     fn push_account(&self, out: &mut Pairs, url: &str) -> Result<(), ClientError> {
         let problem = "gives no URL with the account's name";
-        let wrong = || self.made.error(crate::clients::error::Place::Field("host"), problem);
+        let wrong = || {
+            self.made
+                .error(crate::clients::error::Place::Field("host"), problem)
+        };
         let (protocol, rest) = url.split_once("://").ok_or_else(wrong)?;
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let is_azure = host.ends_with(".blob.core.windows.net") && protocol == "https";
@@ -170,7 +207,9 @@ impl AzureBlob {
         } else {
             path.split('/').next()
         };
-        let account = account.filter(|account| !account.is_empty()).ok_or_else(wrong)?;
+        let account = account
+            .filter(|account| !account.is_empty())
+            .ok_or_else(wrong)?;
         out.push("azure_storage_account_name", account);
         if !is_azure {
             out.push("azure_storage_endpoint", url.trim_end_matches('/'));
@@ -194,15 +233,24 @@ impl AzureBlob {
         let endpoint = match (part("BlobEndpoint"), part("AccountName")) {
             (Some(endpoint), _) => endpoint.to_owned(),
             (None, Some(account)) => format!("{protocol}://{account}.blob.{suffix}"),
-            (None, None) => return Err(self.made.wrong(name, "names neither an account nor an endpoint")),
+            (None, None) => {
+                return Err(self
+                    .made
+                    .wrong(name, "names neither an account nor an endpoint"));
+            }
         };
         self.push_account(&mut out, &endpoint)?;
         if let Some(key) = part("AccountKey") {
             out.push("azure_storage_account_key", key);
         } else if let Some(token) = part("SharedAccessSignature") {
-            out.push("azure_storage_sas_key", token.strip_prefix('?').unwrap_or(token));
+            out.push(
+                "azure_storage_sas_key",
+                token.strip_prefix('?').unwrap_or(token),
+            );
         } else {
-            return Err(self.made.wrong(name, "has neither `AccountKey` nor `SharedAccessSignature`"));
+            return Err(self
+                .made
+                .wrong(name, "has neither `AccountKey` nor `SharedAccessSignature`"));
         }
         Ok(out)
     }

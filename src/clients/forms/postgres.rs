@@ -129,7 +129,10 @@ impl Postgres {
         let mut query = Query::of(&mut url);
         for (name, value) in &parts {
             if *name == "host" && value.contains(',') {
-                return Err(self.made.error(Place::Field("host"), "names more than one host; sqlx knows one"));
+                return Err(self.made.error(
+                    Place::Field("host"),
+                    "names more than one host; sqlx knows one",
+                ));
             }
             if *name == "hostaddr" || !SQLX.contains(name) {
                 self.leave_out(name, form, &mut left_out)?;
@@ -152,7 +155,10 @@ impl Postgres {
                 return Err(self.made.no_room(name, "tokio-postgres"));
             }
         }
-        if self.sslmode().is_some_and(|mode| mode.starts_with("verify")) {
+        if self
+            .sslmode()
+            .is_some_and(|mode| mode.starts_with("verify"))
+        {
             return Err(self.made.no_room("sslmode", "tokio-postgres"));
         }
         self.tokio_text()
@@ -194,7 +200,8 @@ impl Postgres {
         let is_system = self.made.params.text("sslrootcert") == Some("system");
         let mode = match self.sslmode() {
             Some("allow") => {
-                let problem = "is `allow`, which tokio-postgres does not know; use prefer or disable";
+                let problem =
+                    "is `allow`, which tokio-postgres does not know; use prefer or disable";
                 return Err(self.made.wrong("sslmode", problem));
             }
             Some("verify-ca" | "verify-full") => Some("require"),
@@ -204,7 +211,10 @@ impl Postgres {
         if let Some((_, host)) = parts.iter().find(|(name, _)| *name == "host")
             && host.is_empty()
         {
-            return Err(self.made.error(Place::Field("host"), "is empty; tokio-postgres has no default host"));
+            return Err(self.made.error(
+                Place::Field("host"),
+                "is empty; tokio-postgres has no default host",
+            ));
         }
         let mut kept = Vec::with_capacity(parts.len());
         for (name, value) in parts.drain(..) {
@@ -236,7 +246,9 @@ impl Postgres {
                 continue;
             }
             if matches!(value, Value::Array(_) | Value::Object(_)) {
-                return Err(self.made.wrong(name, "must be a text, a number or a truth value"));
+                return Err(self
+                    .made
+                    .wrong(name, "must be a text, a number or a truth value"));
             }
             let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if name.is_empty() || !name.chars().all(is_word) {
@@ -258,8 +270,16 @@ impl Postgres {
     }
 
     /// A form is without `name`, if nothing that matters is lost.
-    fn leave_out(&self, name: &str, form: &str, left_out: &mut Vec<String>) -> Result<(), ClientError> {
-        let is_off = matches!((name, self.made.params.text(name)), ("gssencmode", Some("require")));
+    fn leave_out(
+        &self,
+        name: &str,
+        form: &str,
+        left_out: &mut Vec<String>,
+    ) -> Result<(), ClientError> {
+        let is_off = matches!(
+            (name, self.made.params.text(name)),
+            ("gssencmode", Some("require"))
+        );
         if is_off || !HARMLESS.contains(&name) {
             return Err(self.made.no_room(name, form));
         }
@@ -290,7 +310,9 @@ fn push_pairs(text: &mut String, parts: &[(&str, Cow<'_, str>)]) {
 fn url_of(parts: &[(&str, Cow<'_, str>)]) -> String {
     let get = |wanted: &str| {
         let found = parts.iter().find(|(name, _)| *name == wanted);
-        found.map(|(_, value)| &**value).filter(|value| !value.is_empty())
+        found
+            .map(|(_, value)| &**value)
+            .filter(|value| !value.is_empty())
     };
     let host = get("host").filter(|host| !host.contains(','));
     let mut url = "postgresql://".to_owned();
@@ -314,7 +336,9 @@ fn url_of(parts: &[(&str, Cow<'_, str>)]) -> String {
         } else {
             percent::quote(host, &mut url);
         }
-        if let Some(port) = get("port").filter(|port| port.bytes().all(|byte| byte.is_ascii_digit())) {
+        if let Some(port) =
+            get("port").filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+        {
             url.push(':');
             url.push_str(port);
             in_front.push("port");

@@ -41,7 +41,10 @@ impl Redis {
         }
         let nodes = self.made.params.get("startup_nodes");
         for node in nodes.and_then(Value::as_array).into_iter().flatten() {
-            let (host, port) = node.as_str().and_then(|node| node.rsplit_once(':')).unwrap_or_default();
+            let (host, port) = node
+                .as_str()
+                .and_then(|node| node.rsplit_once(':'))
+                .unwrap_or_default();
             let port = port.parse().map_err(|_| {
                 let problem = "has a port that is not in the range 0 to 65535";
                 self.made.wrong("startup_nodes", problem)
@@ -67,7 +70,9 @@ impl Redis {
                 Some(Value::String(how)) if how == "none" => true,
                 Some(_) => return Err(self.made.no_room("ssl_cert_reqs", "redis")),
             };
-            if params.get("ssl_check_hostname").is_some_and(|check| *check != Value::Bool(true))
+            if params
+                .get("ssl_check_hostname")
+                .is_some_and(|check| *check != Value::Bool(true))
                 && !is_insecure
             {
                 return Err(self.made.no_room("ssl_check_hostname", "redis"));

@@ -1,1 +1,0 @@
-//! The clients, with the drivers that they are for.
