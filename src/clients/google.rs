@@ -186,7 +186,8 @@ fn set_credentials(made: &mut Made, extra: &Extra) -> Result<Option<String>, Cli
         return Ok(None);
     }
     if let Some(path) = truthy(extra, "key_path") {
-        if !made.text("key_path", path)?.ends_with(".json") {
+        // The hook's own rule, in which upper and lower case differ.
+        if made.text("key_path", path)?.strip_suffix(".json").is_none() {
             return Err(made.wrong("key_path", "must end in `.json`"));
         }
         made.params.set("credentials", "key_path");
@@ -295,8 +296,11 @@ fn keyfile(made: &Made, extra: &Extra) -> Result<Option<Map<String, Value>>, Cli
     Ok(Some(key))
 }
 
+/// The account to impersonate, and those that lead to it.
+type Chain = (String, Option<Vec<Value>>);
+
 /// The last of the chain and those before it.
-fn chain(made: &Made, extra: &Extra) -> Result<Option<(String, Option<Vec<Value>>)>, ClientError> {
+fn chain(made: &Made, extra: &Extra) -> Result<Option<Chain>, ClientError> {
     let name = "impersonation_chain";
     let problem = "must be a text with commas, or a list of texts";
     let (target, delegates) = match truthy(extra, name) {

@@ -56,10 +56,8 @@ impl Http {
     #[must_use]
     pub fn password(&self) -> Option<Secret> {
         let password = self.made.params.secret("password");
-        match self.login() {
-            Some(_) => Some(password.unwrap_or_else(|| Secret::from("None"))),
-            None => None,
-        }
+        self.login()
+            .map(|_| password.unwrap_or_else(|| Secret::from("None")))
     }
 
     /// Whether certificates are checked: all but a `verify` that is false.

@@ -40,7 +40,7 @@ pub(super) fn read(connection: &Connection) -> Result<Kafka, ClientError> {
     let mut made = Made::new(connection, "kafka", &["kafka"]);
     let extra = made.extra(connection)?;
     for key in CALLBACKS {
-        if extra.get(key).is_some_and(|value| value.is_string()) {
+        if extra.get(key).is_some_and(serde_json::Value::is_string) {
             let problem = "names Python code, which runs only where Airflow's `[apache_kafka] callback_allowlist` \
                            has it, and never here; remove it";
             return Err(made.wrong(key, problem));

@@ -71,7 +71,7 @@ impl Aws {
                     out.push("aws_region", self.made.text("config_kwargs", value)?);
                 }
                 "signature_version" if value == "unsigned" => {
-                    out.push("aws_skip_signature", "true")
+                    out.push("aws_skip_signature", "true");
                 }
                 "s3" => {
                     if value.get("addressing_style") == Some(&Value::from("virtual")) {
