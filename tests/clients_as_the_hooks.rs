@@ -1,6 +1,7 @@
 //! A client's parameters are those that Airflow's hook gives its driver: recorded answers of the real hooks
 //! (`conformance/clients.py`).
 
+// A test may panic: so it fails.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::{fs, path::Path};

@@ -1,5 +1,8 @@
 //! The forms that drivers read: what they are, what they refuse, and that nothing shows a secret.
 
+// A test may panic: so it fails.
+#![allow(clippy::unwrap_used)]
+
 use airflow_secrets::Connection;
 
 fn connection(extra: &str) -> Connection {
