@@ -123,7 +123,7 @@ fn settings(criterion: &mut Criterion) {
         let id = BenchmarkId::new("env file", format!("{megabytes} MB"));
         group.bench_function(id, |bencher| {
             let process = Environment::default();
-            bencher.iter(|| process.with_env_file_below(".env", &text).expect("a file"));
+            bencher.iter(|| process.with_dotenv_raw(".env", &text).expect("a file"));
         });
     }
     group.finish();

@@ -45,7 +45,10 @@ Usage: doctor [OPTIONS]
 
 Options:
   --worker         Look as an Airflow 3 task does, not as the scheduler does
-  --env-file FILE  Add the variables of this .env file, below the process's own
+  --env-file FILE  Add the variables of this .env file, below the process's own, read as Docker
+                   Compose (and the Astro CLI) reads it
+  --env-file-raw FILE
+                   The same, read as `docker run --env-file` reads it: nothing in a value is special
   --json           Print one JSON object
   --help           Print this";
 
@@ -74,6 +77,7 @@ const WORKER: [(&str, &str); 2] = [
 struct Arguments {
     worker: bool,
     env_file: Option<PathBuf>,
+    env_file_raw: Option<PathBuf>,
     json: bool,
 }
 
@@ -85,6 +89,7 @@ impl Arguments {
             match argument {
                 Long("worker") => arguments.worker = true,
                 Long("env-file") => arguments.env_file = Some(parser.value()?.into()),
+                Long("env-file-raw") => arguments.env_file_raw = Some(parser.value()?.into()),
                 Long("json") => arguments.json = true,
                 Long("help") | Short('h') => {
                     println!("{USAGE}");
@@ -106,13 +111,17 @@ impl Arguments {
 
     fn environment(&self) -> Result<Environment, String> {
         let process = Environment::process();
-        let Some(path) = &self.env_file else {
+        let Some(path) = self.env_file.as_ref().or(self.env_file_raw.as_ref()) else {
             return Ok(process);
         };
         let path = path.display().to_string();
         let text = std::fs::read_to_string(&path);
         let text = text.map_err(|error| format!("cannot read {path}: {error}"))?;
-        let environment = process.with_env_file_below(&path, &text);
+        let environment = if self.env_file.is_some() {
+            process.with_dotenv(&path, &text)
+        } else {
+            process.with_dotenv_raw(&path, &text)
+        };
         environment.map_err(|error| error.to_string())
     }
 }

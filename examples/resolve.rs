@@ -48,7 +48,10 @@ An ID that is `-` stands for the lines of standard input, each an id.
 Options:
   --worker         Resolve as an Airflow 3 task does, not as the scheduler does
   --team T         Ask on behalf of this team (multi-team deployments)
-  --env-file FILE  Add the variables of this .env file, below the process's own
+  --env-file FILE  Add the variables of this .env file, below the process's own, read as Docker
+                   Compose (and the Astro CLI) reads it
+  --env-file-raw FILE
+                   The same, read as `docker run --env-file` reads it: nothing in a value is special
   --reveal         Show secrets in clear
   --explain        Add what each source did to every line, and show it as a table
   --help           Print this";
@@ -60,11 +63,16 @@ const LONGEST_ENV_FILE: u64 = 16 * 1024 * 1024;
 struct Arguments {
     worker: bool,
     team: Option<String>,
-    env_file: Option<PathBuf>,
+    env_file: Option<EnvFile>,
     reveal: bool,
     explain: bool,
     kind: Option<Kind>,
     ids: Vec<String>,
+}
+
+struct EnvFile {
+    path: PathBuf,
+    raw: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -95,7 +103,11 @@ impl Arguments {
             match argument {
                 Long("worker") => arguments.worker = true,
                 Long("team") => arguments.team = Some(parser.value()?.string()?),
-                Long("env-file") => arguments.env_file = Some(parser.value()?.into()),
+                Long(name @ ("env-file" | "env-file-raw")) => {
+                    let raw = name == "env-file-raw";
+                    let path = parser.value()?.into();
+                    arguments.env_file = Some(EnvFile { path, raw });
+                }
                 Long("reveal") => arguments.reveal = true,
                 Long("explain") => arguments.explain = true,
                 Long("help") | Short('h') => {
@@ -163,12 +175,16 @@ async fn run() -> Result<bool, String> {
 
 async fn resolver(arguments: &Arguments) -> Result<Resolver, String> {
     let mut environment = Environment::process();
-    if let Some(path) = &arguments.env_file {
-        let text = read_env_file(path)
-            .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        environment = environment
-            .with_env_file_below(&path.display().to_string(), &text)
-            .map_err(|error| error.to_string())?;
+    if let Some(EnvFile { path, raw }) = &arguments.env_file {
+        let path_shown = path.display().to_string();
+        let text =
+            read_env_file(path).map_err(|error| format!("cannot read {path_shown}: {error}"))?;
+        let both = if *raw {
+            environment.with_dotenv_raw(&path_shown, &text)
+        } else {
+            environment.with_dotenv(&path_shown, &text)
+        };
+        environment = both.map_err(|error| error.to_string())?;
     }
     let mut settings = Resolver::from_environment(environment);
     if arguments.worker {

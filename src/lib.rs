@@ -66,13 +66,14 @@
 //!
 //! `cargo run --example quickstart --features sqlite` shows everything at once; `--example resolve`
 //! says what an id resolves to in your environment, and why; `--example doctor` what is wrong there, and
-//! what to do; `--example codec` turns connection URIs, JSON and fields into each other.
+//! what to do; `--example codec` turns connection URIs, JSON and fields into each other; `native_task`
+//! is a task that an Airflow 3 worker runs.
 //!
 //! # Features
 //!
 //! | feature | adds |
 //! |---|---|
-//! | *(none)* | the codec, the trait, the resolver, settings, environment variables, local files, memory: no TLS, no HTTP, no async runtime |
+//! | *(none)* | the codec, the trait, the resolver, settings, environment variables, local files, mounted secrets, memory: no TLS, no HTTP, no async runtime |
 //! | `sqlite` | the metadata DB on SQLite |
 //! | `postgres` | the metadata DB on PostgreSQL, also behind PgBouncer (TLS, Tokio) |
 //! | `mysql` | the metadata DB on MySQL or MariaDB (TLS, Tokio) |
@@ -81,7 +82,12 @@
 //! | `aws-parameter-store` | AWS Systems Manager Parameter Store (TLS, Tokio) |
 //! | `gcp` | Google Cloud Secret Manager (TLS, Tokio) |
 //! | `azure` | Azure Key Vault (TLS, Tokio) |
+//! | `execution-api` | Airflow's Execution API, for programs that have a task's token (TLS, Tokio) |
+//! | `supervisor` | the supervisor of a task that is a native program (Tokio) |
+//! | `kubernetes` | Kubernetes Secrets (TLS, Tokio) |
+//! | `astro` | Astro's Environment Manager (TLS, Tokio) |
 //! | `cache` | answers are kept in front of the sources: `CacheOptions`, and Airflow's `[secrets] use_cache` |
+//! | `clients` | from a connection to what a driver reads, with the parameters that Airflow's hook would give its driver: `clients` |
 //! | `blocking` | `blocking::Resolver`, for programs without an async runtime (Tokio) |
 //! | `metrics` | what a resolver does, counted and measured through the `metrics` facade: [`observer`] |
 //! | `serde` | `Serialize` for what holds no secret: reports, errors, warnings, a redacted connection |
@@ -108,6 +114,8 @@ pub mod backends;
 mod background;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[cfg(feature = "clients")]
+pub mod clients;
 mod clock;
 mod config;
 mod connection;

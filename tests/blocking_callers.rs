@@ -138,7 +138,7 @@ fn settings_make_one_with_all_their_options() {
     assert_eq!(server.get_variable("colour").unwrap().expose(), "blue");
     let worker = airflow_secrets::Resolver::from_environment(environment).worker();
     let worker = Resolver::from_environment(worker).unwrap();
-    assert_eq!(names(&worker), ["environment_variables"]);
+    assert_eq!(names(&worker), ["environment_variables", "execution_api"]);
     let broken = Environment::from_iter([("AIRFLOW__CORE__MULTI_TEAM", "perhaps")]);
     let error = Resolver::from_environment(broken).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);

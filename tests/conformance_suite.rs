@@ -17,6 +17,7 @@ use airflow_secrets::{
     backend::{Freshness, LookupOptions, SkipReason, async_trait},
     backends::{
         breaker::{Breaker, BreakerOptions},
+        directory::DirectoryBackend,
         environment::EnvironmentVariablesBackend,
         local_filesystem::LocalFilesystemBackend,
         memory::MemoryBackend,
@@ -84,6 +85,23 @@ async fn environment_variables_conform() {
         .connection("pg", URI)
         .variable("colour", BLUE)
         .team_variable("red", "colour", "a-red-marker")
+        .run()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn mounted_files_conform() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path().join(name);
+    for (kind, id, text) in [("connections", "pg", URI), ("variables", "colour", BLUE)] {
+        fs::create_dir(path(kind)).unwrap();
+        fs::write(path(kind).join(id), text).unwrap();
+    }
+    Conformance::of(DirectoryBackend::new(folder.path()))
+        .connection("pg", URI)
+        .variable("colour", BLUE)
+        .unreachable(DirectoryBackend::new(path("gone")))
         .run()
         .await
         .unwrap();

@@ -148,7 +148,10 @@ fn people_get_the_same_as_aligned_tables_without_colours_in_a_pipe() {
         lines[2],
         "  settings file     none: there is no airflow.cfg"
     );
-    assert_eq!(lines[3], "  sources in order  environment_variables");
+    assert_eq!(
+        lines[3],
+        "  sources in order  environment_variables, execution_api"
+    );
     assert!(lines.contains(&"Settings that count, and where each comes from"));
     assert!(
         lines.contains(&"  [core] multi_team                 false  Airflow's default"),

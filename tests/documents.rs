@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 11] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -16,6 +16,8 @@ const DOCUMENTS: [&str; 9] = [
     "docs/differences.md",
     "docs/errors.md",
     "docs/faults.md",
+    "docs/faults-supervisor.md",
+    "examples/native_task/README.md",
     "tests/README.md",
 ];
 

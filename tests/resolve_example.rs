@@ -323,7 +323,10 @@ fn a_bad_env_file_does_not_leak() {
         (&b"a m4rk3r=1\n"[..], 2),
         (b"=m4rk3r\n", 2),
         (b"A=\xffm4rk3r\n", 2),
-        (b"export A=m4rk3r\n", 2),
+        (b"export A=m4rk3r\n", 1),
+        (b"A='m4rk3r\n", 2),
+        (b"A=${B:?m4rk3r}\n", 2),
+        (b"{\"m4rk3r\": 1}\n", 2),
         (b"AIRFLOW_VAR_X=m4rk3r\n", 0),
     ] {
         let home = Home::new().with_file(".env", content);
@@ -468,31 +471,48 @@ fn a_wrong_call_is_refused_with_nothing_on_stdout() {
 }
 
 #[test]
-fn an_env_file_is_read_as_docker_reads_it_below_the_process() {
+fn an_env_file_is_read_as_docker_compose_reads_it_or_raw_below_the_process() {
     let home = Home::new()
         .with("AIRFLOW_VAR_BOTH", "process")
         .with_file(
             "a.env",
             "\u{feff}# comment\n\n  AIRFLOW_VAR_INDENTED= a b #c\nAIRFLOW_VAR_BOTH=file\n\
-             AIRFLOW_VAR_QUOTED=\"q\"\nAIRFLOW_VAR_NAME_ALONE\nAIRFLOW_VAR_EMPTY=\nAIRFLOW_VAR_EQ=a=b=$HOME\n",
+             AIRFLOW_VAR_QUOTED=\"q\"\nAIRFLOW_VAR_NAME_ALONE\nAIRFLOW_VAR_EMPTY=\nAIRFLOW_VAR_EQ=a=b=$AIRFLOW_VAR_BOTH\n",
         );
     let ids = ["indented", "both", "quoted", "name_alone", "empty", "eq"];
-    let arguments = [&["--env-file", "a.env", "--reveal", "variable"], &ids[..]].concat();
-    let run = home.resolve(&arguments, b"");
-    let values: Vec<_> = run
-        .lines()
-        .iter()
-        .map(|line| line["value"].as_str().map(str::to_owned))
-        .collect();
-    let expected = [
-        Some(" a b #c"),
-        Some("process"),
-        Some("\"q\""),
-        None,
-        Some(""),
-        Some("a=b=$HOME"),
-    ];
-    assert_eq!(values, expected.map(|value| value.map(str::to_owned)));
+    for (option, indented, quoted, eq) in [
+        ("--env-file", "a b", "q", "a=b=process"),
+        (
+            "--env-file-raw",
+            " a b #c",
+            "\"q\"",
+            "a=b=$AIRFLOW_VAR_BOTH",
+        ),
+    ] {
+        let arguments = [&[option, "a.env", "--reveal", "variable"], &ids[..]].concat();
+        let run = home.resolve(&arguments, b"");
+        let values: Vec<_> = run
+            .lines()
+            .iter()
+            .map(|line| line["value"].as_str().map(str::to_owned))
+            .collect();
+        let expected = [
+            Some(indented),
+            Some("process"),
+            Some(quoted),
+            None,
+            Some(""),
+            Some(eq),
+        ];
+        assert_eq!(values, expected.map(|value| value.map(str::to_owned)));
+        let warning = "AIRFLOW_VAR_INDENTED (a.env:3): Docker Compose gives it another value";
+        assert_eq!(
+            run.stderr.contains(warning),
+            option == "--env-file",
+            "{}",
+            run.stderr
+        );
+    }
 }
 
 #[test]
@@ -532,6 +552,9 @@ fn an_explanation_is_also_a_table_for_people_without_colours_in_a_pipe() {
             "  environment_variables  found  ms  AIRFLOW_VAR_COLOUR",
             "\"a\\u{1b}[0m\"",
             "  environment_variables  missing  ms  AIRFLOW_VAR_A\\u{1b}[0M",
+            "  execution_api          skipped  ms  -                       not configured: there is no \
+             last source: no supervisor and no Execution API was given; what only Airflow's API server \
+             knows is not found",
         ]
     );
 }

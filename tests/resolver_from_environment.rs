@@ -89,7 +89,15 @@ async fn the_worker_side_reads_in_the_task_sdks_dialect_and_asks_no_metadata_db(
     assert_eq!(extra(server).await, r#"{"a": 1}"#);
     assert_eq!(extra(worker.clone()).await, r#"{"a": "1"}"#);
     let error = worker.get_connection("absent").await.unwrap_err();
-    assert_eq!(error.report().unwrap().attempts().len(), 1);
+    let asked = error.report().unwrap().attempts().iter();
+    let asked = asked.map(|attempt| (attempt.backend(), attempt.outcome().as_str()));
+    assert_eq!(
+        asked.collect::<Vec<_>>(),
+        [
+            ("environment_variables", "missing"),
+            ("execution_api", "skipped")
+        ]
+    );
 }
 
 #[tokio::test]

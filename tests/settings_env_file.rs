@@ -12,7 +12,7 @@ use airflow_secrets::Environment;
 
 fn below(text: &str) -> Vec<(String, String)> {
     let process = Environment::from_iter([("SET", "process")]);
-    let both = process.with_env_file_below(".env", text).unwrap();
+    let both = process.with_dotenv_raw(".env", text).unwrap();
     let mut variables: Vec<_> = both
         .iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -74,7 +74,7 @@ fn a_malformed_line_is_an_error_with_its_number_and_without_its_text() {
             "the variable's name contains white space; a line is NAME=VALUE, without 'export' and without blanks around the '='",
         ),
     ] {
-        let error = process.with_env_file_below("dir/.env", text).unwrap_err();
+        let error = process.with_dotenv_raw("dir/.env", text).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("env file (dir/.env:2): {problem}")

@@ -1,12 +1,14 @@
 //! The [`SecretsBackend`] trait, the options of a lookup ([`LookupOptions`]), what it gives
 //! ([`Lookup`]) and how it fails ([`Failure`]).
 
+mod changes;
 mod check;
 pub(crate) mod deadline;
 mod failure;
 mod lookup;
 mod options;
 mod shared;
+mod variables;
 
 use std::fmt;
 
@@ -15,12 +17,14 @@ use futures_util::{StreamExt, stream};
 pub use async_trait::async_trait;
 
 pub use self::{
+    changes::Changes,
     check::{CHECK_ID, CheckOutcome},
     failure::{Failure, FailureKind},
     lookup::{Freshness, Lookup, SkipReason},
     options::LookupOptions,
+    variables::VariableStore,
 };
-use crate::{Connection, Secret, config::Warning};
+use crate::{Connection, Secret, config::Warning, report::Asked};
 
 /// How many lookups a backend runs at once when it is asked for many ids and has no request of
 /// its own for that: 16.
@@ -80,6 +84,11 @@ pub trait SecretsBackend: fmt::Debug + Send + Sync + 'static {
     fn warnings(&self) -> &[Warning] {
         &[]
     }
+
+    /// Forgets what the backend itself keeps of earlier answers, so that the next lookup asks for it anew.
+    /// The resolver calls it where a program [invalidates](crate::Resolver::invalidate_all) answers or
+    /// reports one as [refused](crate::Resolved::refused). By default nothing is kept.
+    fn invalidate(&self) {}
 
     /// The text that describes connection `conn_id`: a URI or a JSON object. The default is
     /// *skipped: not offered*; a backend that holds connections as fields keeps it and implements
@@ -147,7 +156,9 @@ pub trait SecretsBackend: fmt::Debug + Send + Sync + 'static {
     /// | environment variables | nothing: they are always there |
     /// | local files | each file is read |
     /// | metadata DB | the connection [`CHECK_ID`], in one `SELECT` |
-    /// | Vault, AWS, Google, Azure | a read of [`CHECK_ID`], as a connection or else as a variable or a configuration entry: the first that is configured |
+    /// | Execution API | a read of the connection [`CHECK_ID`] |
+    /// | mounted files | the folder is listed |
+    /// | Vault, AWS, Google, Azure, Kubernetes | a read of [`CHECK_ID`], as a connection or else as a variable or a configuration entry: the first that is configured |
     ///
     /// That [`CHECK_ID`] does not exist is the expected answer. Where the system denies the read, so does
     /// the check: also where a policy allows single names only, or where Google is asked by an account
@@ -158,6 +169,18 @@ pub trait SecretsBackend: fmt::Debug + Send + Sync + 'static {
     async fn check(&self, options: &LookupOptions) -> Result<CheckOutcome, Failure> {
         let _ = options;
         Ok(CheckOutcome::skipped(SkipReason::NotOffered))
+    }
+
+    /// When the answer to `asked` may have changed, for a source that is told: whoever watches it
+    /// ([`Watch`](crate::Watch)) then asks at once, besides at its interval. The default is `None`: the
+    /// source cannot tell.
+    ///
+    /// | source | what it needs |
+    /// |---|---|
+    /// | Kubernetes | the verb `watch` on secrets, besides `list` |
+    fn changes(&self, asked: &Asked, options: &LookupOptions) -> Option<Changes> {
+        let _ = (asked, options);
+        None
     }
 
     /// Many connections at once: one result for each id, in the order asked.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{CheckOutcome, Failure, Lookup, LookupOptions, SecretsBackend, async_trait};
-use crate::{Connection, Secret, config::Warning};
+use super::{Changes, CheckOutcome, Failure, Lookup, LookupOptions, SecretsBackend, async_trait};
+use crate::{Connection, Secret, config::Warning, report::Asked};
 
 macro_rules! forward_to_pointee {
     ($pointer:ident) => {
@@ -16,6 +16,10 @@ macro_rules! forward_to_pointee {
 
             fn warnings(&self) -> &[Warning] {
                 (**self).warnings()
+            }
+
+            fn invalidate(&self) {
+                (**self).invalidate();
             }
 
             async fn get_conn_value(
@@ -48,6 +52,10 @@ macro_rules! forward_to_pointee {
                 options: &LookupOptions,
             ) -> Result<Lookup<Secret>, Failure> {
                 (**self).get_config(key, options).await
+            }
+
+            fn changes(&self, asked: &Asked, options: &LookupOptions) -> Option<Changes> {
+                (**self).changes(asked, options)
             }
 
             async fn check(&self, options: &LookupOptions) -> Result<CheckOutcome, Failure> {

@@ -8,10 +8,11 @@ use std::{
 
 use crate::{
     Connection, Failure, Lookup, Secret, SecretsBackend,
-    backend::{CheckOutcome, FailureKind, LookupOptions, async_trait, deadline},
+    backend::{Changes, CheckOutcome, FailureKind, LookupOptions, async_trait, deadline},
     clock::Clock,
     config::Warning,
     observer::{BreakerEvent, BreakerState, Current, Observer as _},
+    report::Asked,
 };
 
 /// When a [`Breaker`] leaves its source in peace, and for how long.
@@ -408,6 +409,10 @@ impl<B: SecretsBackend> SecretsBackend for Breaker<B> {
         self.backend.warnings()
     }
 
+    fn invalidate(&self) {
+        self.backend.invalidate();
+    }
+
     async fn get_conn_value(
         &self,
         conn_id: &str,
@@ -442,6 +447,10 @@ impl<B: SecretsBackend> SecretsBackend for Breaker<B> {
     ) -> Result<Lookup<Secret>, Failure> {
         self.ask(options, || self.backend.get_config(key, options))
             .await
+    }
+
+    fn changes(&self, asked: &Asked, options: &LookupOptions) -> Option<Changes> {
+        self.backend.changes(asked, options)
     }
 
     async fn check(&self, options: &LookupOptions) -> Result<CheckOutcome, Failure> {

@@ -21,6 +21,8 @@ pub(super) enum Offer {
     Feature(&'static str),
     /// The metadata DB, which `[database]` configures instead of keyword arguments.
     MetadataDb,
+    /// A task's last source: the supervisor, or the Execution API.
+    LastSource,
     /// A backend that a later version brings.
     NotYet,
 }
@@ -44,13 +46,13 @@ pub(super) const BACKENDS: &[(&str, Offer)] = &[
     ("airflow.secrets.environment_variables.EnvironmentVariablesBackend", Offer::Backend(|setup| Ok(Arc::new(EnvironmentVariablesBackend::from_setup(setup)?)))),
     ("airflow.secrets.local_filesystem.LocalFilesystemBackend", Offer::Backend(|setup| Ok(Arc::new(LocalFilesystemBackend::from_setup(setup)?)))),
     ("airflow.secrets.metastore.MetastoreBackend", Offer::MetadataDb),
-    ("airflow.sdk.execution_time.secrets.execution_api.ExecutionAPISecretsBackend", Offer::NotYet),
+    ("airflow.sdk.execution_time.secrets.execution_api.ExecutionAPISecretsBackend", Offer::LastSource),
     ("airflow.providers.hashicorp.secrets.vault.VaultBackend", in_feature!("vault", |setup| Ok(Arc::new(super::vault::VaultBackend::from_setup(setup)?)))),
     ("airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend", in_feature!("aws-secrets-manager", |setup| Ok(Arc::new(super::aws::SecretsManagerBackend::from_setup(setup)?)))),
     ("airflow.providers.amazon.aws.secrets.systems_manager.SystemsManagerParameterStoreBackend", in_feature!("aws-parameter-store", |setup| Ok(Arc::new(super::aws::SystemsManagerParameterStoreBackend::from_setup(setup)?)))),
     ("airflow.providers.google.cloud.secrets.secret_manager.CloudSecretManagerBackend", in_feature!("gcp", |setup| Ok(Arc::new(super::gcp::CloudSecretManagerBackend::from_setup(setup)?)))),
     ("airflow.providers.microsoft.azure.secrets.key_vault.AzureKeyVaultBackend", in_feature!("azure", |setup| Ok(Arc::new(super::azure::AzureKeyVaultBackend::from_setup(setup)?)))),
-    ("airflow.providers.cncf.kubernetes.secrets.kubernetes_secrets_backend.KubernetesSecretsBackend", Offer::NotYet),
+    ("airflow.providers.cncf.kubernetes.secrets.kubernetes_secrets_backend.KubernetesSecretsBackend", in_feature!("kubernetes", |setup| Ok(Arc::new(super::kubernetes::KubernetesSecretsBackend::from_setup(setup)?)))),
     ("airflow.providers.yandex.secrets.lockbox.LockboxSecretBackend", Offer::NotYet),
 ];
 

@@ -40,11 +40,13 @@ impl Deadline {
     }
 
     /// How long the lookup may take in all.
+    #[cfg(any(feature = "_network", test))]
     pub(super) fn limit(self) -> Duration {
         self.limit
     }
 
     /// Whether a pause of this length is over before the deadline.
+    #[cfg(any(feature = "_network", test))]
     pub(super) fn allows(self, pause: Duration) -> bool {
         pause < self.end.saturating_duration_since(Instant::now())
     }

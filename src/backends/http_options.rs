@@ -58,7 +58,7 @@ pub(crate) enum Roots {
     /// Those in this PEM text, and no others.
     Pem(Vec<u8>),
     /// Those of the machine's own trust store.
-    #[cfg(feature = "vault")]
+    #[cfg(any(feature = "execution-api", feature = "vault"))]
     Machine,
     /// Any: the server's certificate is not checked.
     Unchecked,

@@ -118,13 +118,19 @@ impl<L: Login> Keeper<L> {
         }
     }
 
-    #[cfg(any(test, feature = "vault", feature = "azure"))]
+    #[cfg(any(feature = "azure", feature = "vault"))]
     pub(super) fn login(&self) -> &L {
         &self.0.login
     }
 
     /// The result of the last login, valid or not.
-    #[cfg(any(test, feature = "vault", feature = "_aws", feature = "azure"))]
+    #[cfg(any(
+        test,
+        feature = "vault",
+        feature = "_aws",
+        feature = "azure",
+        feature = "astro"
+    ))]
     pub(super) fn kept(&self) -> Option<Arc<L::Kept>> {
         self.0.state().kept.clone()
     }
@@ -180,7 +186,14 @@ impl<L: Login> Keeper<L> {
 }
 
 /// For tokens that may be revoked.
-#[cfg(any(test, feature = "vault", feature = "gcp"))]
+#[cfg(any(
+    test,
+    feature = "astro",
+    feature = "execution-api",
+    feature = "gcp",
+    feature = "kubernetes",
+    feature = "vault"
+))]
 impl<L: Login> Keeper<L> {
     /// Drops `kept`, so that the next caller logs in.
     pub(super) fn forget(&self, kept: &Arc<L::Kept>) {
@@ -234,7 +247,14 @@ impl<L: Login> Shared<L> {
 
 impl<L: Login> State<L> {
     /// Drops `kept`; whether it was kept.
-    #[cfg(any(test, feature = "vault", feature = "gcp"))]
+    #[cfg(any(
+        test,
+        feature = "astro",
+        feature = "execution-api",
+        feature = "gcp",
+        feature = "kubernetes",
+        feature = "vault"
+    ))]
     fn take(&mut self, kept: &Arc<L::Kept>) -> bool {
         let is_it = |held: &mut Arc<L::Kept>| Arc::ptr_eq(held, kept);
         self.kept.take_if(is_it).is_some()

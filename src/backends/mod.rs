@@ -1,5 +1,8 @@
 //! One room per source of secrets.
 
+#[cfg(feature = "astro")]
+pub mod astro;
+pub(crate) mod astro_switch;
 #[cfg(feature = "_aws")]
 pub mod aws;
 #[cfg(feature = "azure")]
@@ -10,9 +13,12 @@ pub mod breaker;
 #[cfg(feature = "_network")]
 mod causes;
 mod class_paths;
-#[cfg(feature = "_network")]
+#[cfg(any(feature = "_network", feature = "supervisor"))]
 mod deadline;
+pub mod directory;
 pub mod environment;
+#[cfg(feature = "execution-api")]
+pub mod execution_api;
 #[cfg(feature = "gcp")]
 pub mod gcp;
 #[cfg(feature = "_google")]
@@ -25,6 +31,8 @@ mod http_kwargs;
 mod http_options;
 #[cfg(feature = "_network")]
 mod keeper;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod local_filesystem;
 #[cfg(any(feature = "_http", feature = "_metastore-server"))]
 mod long_answers;
@@ -46,6 +54,8 @@ mod sigv4;
 mod slots;
 #[cfg(feature = "_network")]
 mod subscriber;
+#[cfg(feature = "supervisor")]
+pub mod supervisor;
 #[cfg(feature = "_tls")]
 mod tls;
 #[cfg(feature = "vault")]

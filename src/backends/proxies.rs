@@ -14,7 +14,12 @@ pub(crate) enum Rules {
     /// Those of Python's `requests`, which hvac and Azure's SDK use: `all_proxy` counts, the
     /// environment's proxies are added to those of settings, and `no_proxy` may hold IPv4 networks.
     #[cfg_attr(
-        not(any(feature = "vault", feature = "azure", feature = "gcp")),
+        not(any(
+            feature = "astro",
+            feature = "vault",
+            feature = "azure",
+            feature = "gcp"
+        )),
         allow(dead_code, reason = "AWS's client does not use requests")
     )]
     Requests,
@@ -55,7 +60,13 @@ impl Proxies {
     }
 
     /// Never a proxy.
-    #[cfg(any(test, feature = "_aws", feature = "azure", feature = "gcp"))]
+    #[cfg(any(
+        test,
+        feature = "_aws",
+        feature = "astro",
+        feature = "azure",
+        feature = "gcp"
+    ))]
     pub(crate) fn none() -> Self {
         Self::new(Rules::Requests, None, &Environment::default())
     }
@@ -214,7 +225,13 @@ pub(crate) fn check(url: &Secret) -> Result<(), &'static str> {
 ///
 /// # Errors
 /// When one cannot, with the setting that names it.
-#[cfg(any(feature = "_aws", feature = "azure", feature = "gcp"))]
+#[cfg(any(
+    feature = "_aws",
+    feature = "azure",
+    feature = "execution-api",
+    feature = "gcp",
+    feature = "kubernetes"
+))]
 pub(crate) fn check_all(given: &Setting<ProxyMap>) -> Result<(), crate::ConfigurationError> {
     let mut urls = given.value.values();
     urls.try_for_each(|url| check(url).map_err(|why| given.error(why)))

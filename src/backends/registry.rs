@@ -62,8 +62,18 @@ pub struct Registry {
 enum Registered {
     Factory(BackendFactory),
     MetadataDb,
+    LastSource,
     /// Why the build does not offer it, and what to do.
     NotOffered(String),
+}
+
+/// What a setting names.
+pub(crate) enum Named {
+    Backend(Arc<dyn SecretsBackend>),
+    /// The metadata DB, which other settings describe.
+    MetadataDb,
+    /// A task's last source.
+    LastSource,
 }
 
 impl Registry {
@@ -100,15 +110,16 @@ impl Registry {
         origin: &str,
     ) -> Result<(), ConfigurationError> {
         let message = match self.entries.get(class_path) {
-            Some(Registered::Factory(_) | Registered::MetadataDb) => return Ok(()),
+            Some(Registered::Factory(_) | Registered::MetadataDb | Registered::LastSource) => {
+                return Ok(());
+            }
             Some(Registered::NotOffered(why)) => format!("{class_path}: {why}"),
             None => self.unknown(class_path),
         };
         Err(ConfigurationError::new(setting, origin, message))
     }
 
-    /// Makes the backend that `spec` names; `None` where that is the metadata DB, which other
-    /// settings describe.
+    /// Makes the backend that `spec` names, or says which of the resolver's own sources that is.
     ///
     /// # Errors
     /// As [`check`](Self::check), and when the backend refuses its keyword arguments.
@@ -117,14 +128,18 @@ impl Registry {
         spec: BackendSpec,
         environment: &Environment,
         multi_team: bool,
-    ) -> Result<Option<Arc<dyn SecretsBackend>>, ConfigurationError> {
+    ) -> Result<Named, ConfigurationError> {
         self.check(&spec.class_path, spec.setting, &spec.origin)?;
-        let Some(Registered::Factory(factory)) = self.entries.get(&*spec.class_path) else {
-            // The metadata DB's class takes no arguments.
-            return spec.kwargs.deny_unknown().map(|()| None);
+        let own = match self.entries.get(&*spec.class_path) {
+            Some(Registered::Factory(factory)) => {
+                let setup = BackendSetup::new(spec.kwargs, environment).with_multi_team(multi_team);
+                return factory(setup).map(Named::Backend);
+            }
+            Some(Registered::LastSource) => Named::LastSource,
+            _ => Named::MetadataDb,
         };
-        let setup = BackendSetup::new(spec.kwargs, environment).with_multi_team(multi_team);
-        factory(setup).map(Some)
+        // The classes of both take no arguments.
+        spec.kwargs.deny_unknown().map(|()| own)
     }
 
     fn unknown(&self, class_path: &str) -> String {
@@ -160,6 +175,7 @@ impl Default for Registry {
             let entry = match offer {
                 Offer::Backend(factory) => Registered::Factory(Arc::new(factory)),
                 Offer::MetadataDb => Registered::MetadataDb,
+                Offer::LastSource => Registered::LastSource,
                 Offer::Feature(feature) => Registered::NotOffered(format!(
                     "it is not in this build of airflow-secrets: enable its cargo feature \
                      {feature:?}"

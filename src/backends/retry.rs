@@ -16,13 +16,14 @@ use crate::{Failure, backends::deadline::Deadline};
 /// [total time](super::HttpOptions::with_timeout), or after the
 /// [deadline](crate::backend::LookupOptions::with_deadline) of the lookup.
 ///
-/// | option | default | AWS |
-/// |---|---|---|
-/// | [`with_max_retries`](Self::with_max_retries) | 3 | 2 |
-/// | [`with_first_pause`](Self::with_first_pause) | 100 ms | 1 s |
-/// | [`with_longest_pause`](Self::with_longest_pause) | 2 s | 20 s |
+/// | option | default | AWS | Execution API |
+/// |---|---|---|---|
+/// | [`with_max_retries`](Self::with_max_retries) | 3 | 2 | 4 |
+/// | [`with_first_pause`](Self::with_first_pause) | 100 ms | 1 s | 1 s |
+/// | [`with_longest_pause`](Self::with_longest_pause) | 2 s | 20 s | 90 s |
 ///
-/// AWS's defaults are those that its documentation gives for all its SDKs.
+/// AWS's defaults are those that its documentation gives for all its SDKs; the Execution API's are those of
+/// Airflow's settings, and it is not asked again after throttling.
 ///
 /// ```
 /// use airflow_secrets::backends::RetryOptions;

@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use super::{dotenv, warning::Warning};
 use crate::{ConfigurationError, Secret};
 
 /// The variable that gives the user's home folder, as Python reads it.
@@ -28,6 +29,13 @@ pub(crate) const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" }
 pub struct Environment {
     variables: Arc<HashMap<String, Secret>>,
     not_unicode: Arc<HashSet<String>>,
+    warnings: Arc<[Warning]>,
+}
+
+/// One variable of this process, as it is now.
+#[cfg(feature = "clients")]
+pub(crate) fn environment_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 impl Environment {
@@ -53,7 +61,50 @@ impl Environment {
         Self {
             variables: Arc::new(unicode),
             not_unicode: Arc::new(not_unicode),
+            warnings: Arc::default(),
         }
+    }
+
+    /// This environment, with the variables of a `.env` file added that are not set here. `file` names
+    /// the file in errors, `text` is its content.
+    ///
+    /// The text is read as Docker Compose reads it, and so as the Astro CLI does:
+    ///
+    /// - `NAME=VALUE` or `NAME: VALUE`, with or without `export` before it. Blanks around the value are
+    ///   no part of it, nor is a comment that begins with ` #`.
+    /// - A value between double quotes may take several lines. `\n`, `\t`, `\"`, `\\` and their like
+    ///   are escapes in it. A value between single quotes is taken as it is.
+    /// - Outside single quotes, `$NAME` and `${NAME}` stand for the value of that variable: this
+    ///   environment's, else the one that an earlier line of the file gave, else nothing.
+    ///   `${NAME:-default}` and `${NAME-default}`, `${NAME:+other}` and `${NAME+other}`, `${NAME:?}` and
+    ///   `${NAME?}` are as in a shell. `$$` is a `$`.
+    /// - Of two lines with the same name, the last one counts. A name without a value is ignored.
+    ///
+    /// [`with_dotenv_raw`](Self::with_dotenv_raw) has the other reading that such files get. Of each
+    /// variable that is added, and that the other would read differently, [`warnings`](Self::warnings)
+    /// has a warning with its name and line.
+    ///
+    /// ```
+    /// use airflow_secrets::Environment;
+    ///
+    /// let process = Environment::from_iter([("A", "process")]);
+    /// let env = process.with_dotenv(".env", "A=file\n# B=no\nC='x' # y\nD=${C}-$A-${E:-z}\n")?;
+    /// assert_eq!(env.get("A"), Some("process"));
+    /// assert_eq!(env.get("B"), None);
+    /// assert_eq!(env.get("C"), Some("x"));
+    /// assert_eq!(env.get("D"), Some("x-process-z"));
+    /// assert_eq!(env.warnings().len(), 2);
+    /// # Ok::<(), airflow_secrets::ConfigurationError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When Compose refuses a line: a quote that does not end, a `${` that names no variable, a variable
+    /// that is required and not set, or a name with a blank or another character that names do not have.
+    /// Also when a line has no name, when defaults stand more than 64 deep in defaults, and when the
+    /// values take more than 64 MiB. The error gives the line's number, and no value.
+    pub fn with_dotenv(&self, file: &str, text: &str) -> Result<Self, ConfigurationError> {
+        let entries = dotenv::read_as_compose(text, self);
+        Ok(self.with_entries(file, entries.map_err(|malformed| malformed.of(file))?))
     }
 
     /// This environment, with the variables of a `.env` file added that are not set here. `file` names
@@ -70,7 +121,7 @@ impl Environment {
     /// use airflow_secrets::Environment;
     ///
     /// let process = Environment::from_iter([("A", "process")]);
-    /// let env = process.with_env_file_below(".env", "A=file\n# B=no\nC='x' # y\n")?;
+    /// let env = process.with_dotenv_raw(".env", "A=file\n# B=no\nC='x' # y\n")?;
     /// assert_eq!(env.get("A"), Some("process"));
     /// assert_eq!(env.get("B"), None);
     /// assert_eq!(env.get("C"), Some("'x' # y"));
@@ -79,42 +130,52 @@ impl Environment {
     ///
     /// # Errors
     /// When a line has no name, or white space in its name. The error gives the line's number.
-    pub fn with_env_file_below(&self, file: &str, text: &str) -> Result<Self, ConfigurationError> {
-        let mut below = HashMap::new();
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        for (index, line) in text.split('\n').enumerate() {
-            let line = line.strip_suffix('\r').unwrap_or(line).trim_start();
-            if line.is_empty() || line.starts_with('#') {
+    pub fn with_dotenv_raw(&self, file: &str, text: &str) -> Result<Self, ConfigurationError> {
+        let entries = dotenv::read_raw(text);
+        Ok(self.with_entries(file, entries.map_err(|malformed| malformed.of(file))?))
+    }
+
+    /// These variables, and below them those of `file`.
+    fn with_entries(&self, file: &str, entries: Vec<dotenv::Entry>) -> Self {
+        let mut variables = HashMap::with_capacity(entries.len() + self.variables.len());
+        let mut warnings = self.warnings.to_vec();
+        for entry in entries {
+            let name = known_as(&entry.name);
+            if self.variables.contains_key(name.as_ref())
+                || self.not_unicode.contains(name.as_ref())
+            {
                 continue;
             }
-            let (name, value) = match line.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (line, None),
-            };
-            let problem = if name.is_empty() {
-                "the variable's name before the '=' is empty; a line is NAME=VALUE"
-            } else if name.contains(char::is_whitespace) {
-                "the variable's name contains white space; a line is NAME=VALUE, without \
-                 'export' and without blanks around the '='"
-            } else {
-                if let Some(value) = value {
-                    below.insert(known_as(name).into_owned(), Secret::from(value));
-                }
-                continue;
-            };
-            let origin = format!("{file}:{}", index + 1);
-            return Err(ConfigurationError::new("env file", origin, problem));
+            if !entry.read_alike {
+                let origin = format!("{file}:{}", entry.line);
+                warnings.push(Warning::new(&*name, origin, dotenv::READ_DIFFERENTLY));
+            }
+            variables.insert(name.into_owned(), entry.value);
         }
-        below.retain(|name, _| !self.not_unicode.contains(name));
-        below.extend(
+        variables.extend(
             self.variables
                 .iter()
                 .map(|(name, value)| (name.clone(), value.clone())),
         );
-        Ok(Self {
-            variables: Arc::new(below),
+        Self {
+            variables: Arc::new(variables),
             not_unicode: Arc::clone(&self.not_unicode),
-        })
+            warnings: warnings.into(),
+        }
+    }
+
+    /// The variables of `.env` files whose value depends on who reads the file, each with its line.
+    /// [`Resolver::warnings`](crate::Resolver::warnings) has them too.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// These variables, and `names`, whose values cannot be given.
+    #[cfg(feature = "astro")]
+    pub(crate) fn with_unreadable(mut self, names: HashSet<String>) -> Self {
+        self.not_unicode = Arc::new(names);
+        self
     }
 
     /// The value of `name`; an empty one is `Some("")`.
@@ -158,6 +219,7 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
                     .collect(),
             ),
             not_unicode: Arc::default(),
+            warnings: Arc::default(),
         }
     }
 }

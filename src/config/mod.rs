@@ -2,6 +2,7 @@
 
 mod command;
 mod custom_backend;
+mod dotenv;
 mod environment;
 mod expand;
 mod kwargs;
@@ -16,6 +17,8 @@ mod warning;
 pub use custom_backend::{BackendSpec, Side};
 pub use environment::Environment;
 pub(crate) use environment::HOME;
+#[cfg(feature = "clients")]
+pub(crate) use environment::environment_variable;
 pub use kwargs::Kwargs;
 pub use setting::Setting;
 pub(crate) use setting::set;

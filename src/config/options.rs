@@ -31,7 +31,7 @@ const fn sensitive(section: &'static str, key: &'static str, default: &'static s
 
 /// As `config.yml` of Airflow 3.3.2 lists them. Airflow generates the Fernet key's default when
 /// it first writes `airflow.cfg`; until then the default is empty.
-const DESCRIBED: [Described; 14] = [
+const DESCRIBED: [Described; 22] = [
     plain("core", "multi_team", "False"),
     plain("core", "unit_test_mode", "False"),
     sensitive("core", "fernet_key", ""),
@@ -56,6 +56,25 @@ const DESCRIBED: [Described; 14] = [
         default: None,
         ..sensitive("database", "sql_alchemy_engine_args", "")
     },
+    Described {
+        default: None,
+        formerly: Some(("workers", "execution_api_server_url")),
+        ..plain("core", "execution_api_server_url", "")
+    },
+    Described {
+        default: None,
+        formerly: Some(("webserver", "base_url")),
+        ..plain("api", "base_url", "")
+    },
+    Described {
+        formerly: Some(("webserver", "web_server_ssl_cert")),
+        ..plain("api", "ssl_cert", "")
+    },
+    plain("api", "client_use_public_certs", "True"),
+    plain("workers", "execution_api_retries", "5"),
+    plain("workers", "execution_api_timeout", "5.0"),
+    plain("workers", "execution_api_retry_wait_min", "1.0"),
+    plain("workers", "execution_api_retry_wait_max", "90.0"),
     plain("secrets", "backend", ""),
     sensitive("secrets", "backend_kwargs", ""),
     plain("secrets", "use_cache", "False"),

@@ -138,10 +138,11 @@ impl Settings {
     }
 
     /// The settings that Airflow would not start with and that no lookup needs, such as an empty
-    /// `[logging] logging_level`.
+    /// `[logging] logging_level`, after the [warnings of the environment](Environment::warnings).
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
-        start_checks::warnings(self)
+        let of_environment = self.0.environment.warnings().iter().cloned();
+        of_environment.chain(start_checks::warnings(self)).collect()
     }
 
     /// The environment these settings were read from.

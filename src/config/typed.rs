@@ -90,6 +90,66 @@ impl Settings {
     }
 }
 
+/// The settings of other kinds that a source is set up from.
+#[cfg(feature = "execution-api")]
+impl Settings {
+    /// `[section] key` as text, which may be empty.
+    ///
+    /// # Errors
+    /// When it is set in a way that cannot be read.
+    pub(crate) fn text(
+        &self,
+        section: &str,
+        key: &str,
+    ) -> Result<Option<Setting>, ConfigurationError> {
+        self.plain(section, key)
+    }
+
+    /// `[section] key`, which has a default, as Airflow's `getboolean` reads it.
+    ///
+    /// # Errors
+    /// When it is not a boolean.
+    pub(crate) fn flag(&self, section: &str, key: &str) -> Result<bool, ConfigurationError> {
+        boolean(self, section, key)
+    }
+
+    /// `[section] key` as Airflow's `getint` reads it.
+    ///
+    /// # Errors
+    /// When it is not a whole number.
+    pub(crate) fn integer(
+        &self,
+        section: &str,
+        key: &str,
+    ) -> Result<Option<Setting<i64>>, ConfigurationError> {
+        let Some(setting) = self.plain(section, key)? else {
+            return Ok(None);
+        };
+        match integer(setting.value.expose()) {
+            Some(number) => Ok(Some(setting.with(number))),
+            None => Err(setting.error("must be a whole number")),
+        }
+    }
+
+    /// `[section] key` as Airflow's `getfloat` reads it.
+    ///
+    /// # Errors
+    /// When it is not a number.
+    pub(crate) fn number(
+        &self,
+        section: &str,
+        key: &str,
+    ) -> Result<Option<Setting<f64>>, ConfigurationError> {
+        let Some(setting) = self.plain(section, key)? else {
+            return Ok(None);
+        };
+        match number::float(setting.value.expose()) {
+            Some(number) => Ok(Some(setting.with(number))),
+            None => Err(setting.error("must be a number")),
+        }
+    }
+}
+
 /// `[section] key` as Airflow's `getboolean` reads it: in any case, with white space around it and
 /// a comment behind.
 pub(super) fn boolean(

@@ -54,6 +54,21 @@ pub(super) fn dejson(connection: &Connection) -> Result<Value<'_>, ConnectionErr
     }
 }
 
+/// The members of [`dejson`], in their order; `None` where it is no object.
+#[cfg(feature = "clients")]
+pub(super) fn members(
+    connection: &Connection,
+) -> Result<Option<Vec<(String, serde_json::Value)>>, ConnectionError> {
+    let Value::Object(members) = dejson(connection)? else {
+        return Ok(None);
+    };
+    let members = members.iter().map(|(key, value)| {
+        let value = to_serde_within(value, MAX_SERDE_DEPTH - 1)?;
+        Ok(((**key).to_owned(), value))
+    });
+    members.collect::<Result<_, _>>().map(Some)
+}
+
 /// [`dejson`], with those members read as JSON that are text and JSON.
 pub(super) fn dejson_nested(connection: &Connection) -> Result<serde_json::Value, ConnectionError> {
     let members = match dejson(connection)? {

@@ -324,6 +324,14 @@ impl Connection {
         extra::to_serde(&extra::dejson(self)?)
     }
 
+    /// The members of `extra`, in their order; `None` where it is JSON but no object.
+    #[cfg(feature = "clients")]
+    pub(crate) fn extra_members(
+        &self,
+    ) -> Result<Option<Vec<(String, serde_json::Value)>>, ConnectionError> {
+        extra::members(self)
+    }
+
     /// Member `key` of [`extra`](Self::extra), where it is a text: `extra_dejson.get(key)`.
     ///
     /// # Errors

@@ -2,14 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Resolver, ResolverBuilder, metadata_db};
+use super::{
+    Resolver, ResolverBuilder,
+    last_source::{LastSource, OutOfReach},
+    metadata_db,
+};
+#[cfg(feature = "astro")]
+use crate::backends::astro::AstroBackend;
 #[cfg(feature = "_metastore")]
 use crate::backends::metastore::MetastoreBuilder;
 use crate::{
     ConfigurationError, Dialect, Environment, Error, SecretsBackend,
+    backends::astro_switch,
     backends::breaker::BreakerOptions,
     backends::environment::EnvironmentVariablesBackend,
-    backends::registry::{BackendSetup, Registry},
+    backends::registry::{BackendSetup, Named, Registry},
     background,
     config::{Settings, Side, Warning},
     observer::Observer,
@@ -24,7 +31,10 @@ pub struct FromEnvironment {
     side: Side,
     registry: Registry,
     metadata_db: metadata_db::Options,
+    pub(super) last_source: LastSource,
     further: Vec<Arc<dyn SecretsBackend>>,
+    #[cfg(feature = "astro")]
+    astro: Option<AstroBackend>,
     chain: ResolverBuilder,
 }
 
@@ -42,7 +52,10 @@ impl FromEnvironment {
             side: Side::Server,
             registry: Registry::default(),
             metadata_db: metadata_db::Options::default(),
+            last_source: LastSource::default(),
             further: Vec::new(),
+            #[cfg(feature = "astro")]
+            astro: None,
             chain: Resolver::builder(),
         }
     }
@@ -100,6 +113,16 @@ impl FromEnvironment {
         change: impl Fn(MetastoreBuilder) -> MetastoreBuilder + Send + Sync + 'static,
     ) -> Self {
         self.metadata_db = metadata_db::Options::new(change);
+        self
+    }
+
+    /// Asks Astro's Environment Manager too: before the environment for its connections and variables, and
+    /// after it for its environment variables. Without this, `AIRFLOW_SECRETS_ASTRO=true` in the
+    /// environment adds [`AstroBackend::from_environment`].
+    #[cfg(feature = "astro")]
+    #[must_use]
+    pub fn astro(mut self, backend: AstroBackend) -> Self {
+        self.astro = Some(backend);
         self
     }
 
@@ -173,41 +196,75 @@ impl FromEnvironment {
             .warnings(Warning::logged(settings.warnings()))
             .cache_as_set(&settings)?;
 
+        if side == Side::Server {
+            self.last_source.refused_on_the_server_side()?;
+        }
         let mut custom: Option<Arc<dyn SecretsBackend>> = None;
-        let mut metadata_db_came_first = false;
+        // The answer of the first check is reused.
+        let mut came_first = false;
         if let Some(mut spec) = spec {
             let warnings = Warning::logged(std::mem::take(&mut spec.warnings));
             let made = self.registry.make(spec, &self.environment, multi_team);
             // An ignored setting may be why the backend cannot be made.
             let made = made.map_err(|error| error.with_warnings(&warnings))?;
-            metadata_db_came_first = made.is_none();
-            let backend = match (made, self.side) {
-                (Some(backend), _) => backend,
-                (None, Side::Worker) => metadata_db::of_a_task(),
-                (None, Side::Server) => self.metadata_db.source(&settings, None).await?,
+            let backend = match (made, side) {
+                (Named::Backend(backend), Side::Worker) => self.last_source.before(backend),
+                (Named::Backend(backend), Side::Server) => backend,
+                (Named::MetadataDb, Side::Worker) => metadata_db::of_a_task(),
+                (Named::MetadataDb, Side::Server) => {
+                    came_first = true;
+                    self.metadata_db.source(&settings, None).await?
+                }
+                (Named::LastSource, Side::Worker) => {
+                    came_first = true;
+                    self.last_source.source(&settings)?
+                }
+                (Named::LastSource, Side::Server) => Arc::new(OutOfReach::ServerSide),
             };
             chain = chain
                 .warnings(warnings)
                 .custom_backend(Arc::clone(&backend));
             custom = Some(backend);
         }
-        chain = chain.backend(EnvironmentVariablesBackend::new(
-            self.environment,
-            multi_team,
-        ));
-        chain = match self.side {
-            Side::Worker => chain.dialect(Dialect::TaskSdk),
-            // The answer of the first check is reused.
-            Side::Server if metadata_db_came_first => chain,
-            Side::Server => chain.backend(
-                self.metadata_db
-                    .source(&settings, custom.as_deref())
-                    .await?,
-            ),
+        #[cfg(not(feature = "astro"))]
+        astro_switch::check_off(&self.environment)?;
+        #[cfg(feature = "astro")]
+        let astro = match self.astro {
+            None if astro_switch::is_on(&self.environment)? => {
+                Some(AstroBackend::from_environment(&self.environment)?)
+            }
+            given => given,
         };
-        let chain = self
-            .further
+        let last: Option<Arc<dyn SecretsBackend>> = match side {
+            _ if came_first => None,
+            Side::Worker => Some(self.last_source.source(&settings)?),
+            Side::Server => {
+                let custom = custom.as_deref();
+                Some(self.metadata_db.source(&settings, custom).await?)
+            }
+        };
+        if side == Side::Worker {
+            chain = chain.dialect(Dialect::TaskSdk);
+        }
+        // Of what the sources around the last one give, the supervisor is told.
+        let told = |backend: Arc<dyn SecretsBackend>| match side {
+            Side::Worker => self.last_source.before(backend),
+            Side::Server => backend,
+        };
+        #[cfg(feature = "astro")]
+        if let Some(astro) = &astro {
+            chain = chain.backend(told(Arc::new(astro.clone())));
+        }
+        let environment = EnvironmentVariablesBackend::new(self.environment, multi_team);
+        chain = chain.backend(told(Arc::new(environment)));
+        #[cfg(feature = "astro")]
+        if let Some(astro) = &astro {
+            chain = chain.backend(told(Arc::new(astro.environment_variables(multi_team))));
+        }
+        let further = self.further.into_iter().map(told);
+        let chain = last
             .into_iter()
+            .chain(further)
             .fold(chain, ResolverBuilder::backend);
         Ok(chain.build())
     }

@@ -8,6 +8,7 @@ mod cache_options;
 mod check;
 mod flight;
 mod from_environment;
+mod last_source;
 mod metadata_db;
 mod outcome;
 mod question;
@@ -157,16 +158,23 @@ impl Resolver {
     }
 
     /// What an Airflow 3 task does with this process's environment: the custom backend of
-    /// `[workers] secrets_backend`, or else of `[secrets] backend`, then environment variables.
-    /// Connections are read in the Task SDK's dialect.
+    /// `[workers] secrets_backend`, or else of `[secrets] backend`, then environment variables, then
+    /// whoever runs the task. Connections are read in the Task SDK's dialect.
+    ///
+    /// With the feature `supervisor`, a program that a supervisor has started (its arguments say so)
+    /// asks the supervisor last, and takes its sockets at the first request:
+    /// `SupervisorBackend::started_by`. Where the sockets are the task's SDK's, give that to
+    /// `FromEnvironment::supervisor`. A program that has a task's token gives it to
+    /// `FromEnvironment::execution_api` (feature `execution-api`). Any other program has no last source,
+    /// and its reports say so.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] for what Airflow itself would refuse to start with.
     pub async fn for_worker() -> Result<Self, Error> {
-        Self::from_environment(Environment::process())
-            .worker()
-            .build()
-            .await
+        let from = Self::from_environment(Environment::process()).worker();
+        #[cfg(feature = "supervisor")]
+        let from = from.arguments(std::env::args_os());
+        from.build().await
     }
 
     /// The same as [`from_env`](Self::from_env) or [`for_worker`](Self::for_worker) with an
@@ -247,6 +255,7 @@ impl Resolver {
         if let Some(cache) = &self.chain.secrets.cache {
             cache.invalidate(asked);
         }
+        self.invalidate_sources();
     }
 
     /// Keeps no answer any more; otherwise as [`invalidate`](Self::invalidate).
@@ -258,6 +267,13 @@ impl Resolver {
         if let Some(cache) = &self.chain.secrets.cache {
             cache.invalidate_all();
         }
+        self.invalidate_sources();
+    }
+
+    /// Has each source forget what it keeps by itself.
+    fn invalidate_sources(&self) {
+        let links = self.chain.links.iter().chain(&self.chain.config_link);
+        links.for_each(|link| link.backend.invalidate());
     }
 
     /// A handle on the same resolver that asks on behalf of `team`.

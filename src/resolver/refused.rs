@@ -158,7 +158,10 @@ impl Resolver {
             match anew.under_way::<Q>(id) {
                 Some(search) => search,
                 None => match refusals.claim(&question, self.chain.clock.now()) {
-                    Ok(()) => anew.join::<Q>(id, self.deadline()),
+                    Ok(()) => {
+                        self.invalidate_sources();
+                        anew.join::<Q>(id, self.deadline())
+                    }
                     Err(left) => return Ok(Refused::TooSoon(left)),
                 },
             }

@@ -31,6 +31,9 @@ use crate::{
 /// The shortest time between two questions.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How many words of a change are taken as one.
+const MOST_AT_ONCE: usize = 256;
+
 /// A value, and its changes: a [`Stream`] that goes on for as long as it is kept.
 ///
 /// The first item is what the sources say now. Each further one comes when they say something else:
@@ -47,6 +50,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 ///   stays what it was. Failures are logged as those of any lookup.
 /// - The sources are asked at the interval that was named, less a random part of up to a tenth, and never
 ///   more than ten times a second. A question goes past a cache, and what it finds is kept there.
+/// - A source that is told of changes (Kubernetes) is asked as soon as it tells of one, besides.
 /// - All who watch the same at the same interval through handles with the same options share one poll,
 ///   within one Tokio runtime. It begins when the first asks for an item, and ends when the last is
 ///   dropped.
@@ -148,7 +152,22 @@ impl Resolver {
         changes
     }
 
+    /// What the sources tell of changes of `id`, without an end; `None` where none of them can.
+    fn told<Q: Question>(&self, id: &str) -> Option<impl Stream<Item = ()> + Unpin + use<Q>> {
+        let asked = Q::KIND.asked(id);
+        let links = Q::links(&self.chain).iter();
+        let told = links.filter_map(|link| link.backend.changes(&asked, &self.options));
+        let told = told.collect::<Vec<_>>();
+        // Many at once are one.
+        let at_once = |told| {
+            let told = stream::select_all(told).ready_chunks(MOST_AT_ONCE);
+            told.map(|_| ()).chain(stream::pending())
+        };
+        (!told.is_empty()).then(|| at_once(told))
+    }
+
     async fn poll<Q: Question>(self, poll: Running<Q::Value>, id: String, every: Duration) {
+        let mut told = self.told::<Q>(&id);
         while poll.is_watched() {
             let round = async {
                 let answer = self.look_up::<Q>(&id).await;
@@ -159,7 +178,15 @@ impl Resolver {
                     }
                     is_change
                 });
-                sleep(every.saturating_sub((every / 10).mul_f64(fastrand::f64()))).await;
+                let pause = every.saturating_sub((every / 10).mul_f64(fastrand::f64()));
+                match &mut told {
+                    None => sleep(pause).await,
+                    Some(told) => {
+                        let shortest = SHORTEST_INTERVAL.min(pause);
+                        sleep(shortest).await;
+                        select(pin!(sleep(pause.saturating_sub(shortest))), told.next()).await;
+                    }
+                }
             };
             // Ends early when the last watcher is gone.
             select(pin!(poll.outcomes.closed()), pin!(round)).await;

@@ -113,7 +113,7 @@ def ask_us(binary, home):
         lines = [f"{name}={env.pop(name)}" for name in home["env_file"]]
         path = Path(home["folder"], "made.env")
         path.write_text("# added below the process's own\n" + "\n".join(lines) + "\n")
-        arguments += ["--env-file", str(path)]
+        arguments += ["--env-file-raw", str(path)]
     answers = {"start": True}
     for part in PARTS:
         run = subprocess.run(

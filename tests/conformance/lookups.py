@@ -61,9 +61,22 @@ def google_at(address):
     httplib2.HTTPSConnectionWithTimeout.connect = connect
 
 
+def kubernetes_at(folder):
+    """Finds a pod's service account in this folder."""
+    from airflow.providers.cncf.kubernetes.secrets import kubernetes_secrets_backend
+    from kubernetes.config import incluster_config
+
+    incluster_config.SERVICE_TOKEN_FILENAME = folder + "/token"
+    incluster_config.SERVICE_CERT_FILENAME = folder + "/ca.crt"
+    backend = kubernetes_secrets_backend.KubernetesSecretsBackend
+    backend.SERVICE_ACCOUNT_NAMESPACE_PATH = folder + "/namespace"
+
+
 GOOGLE = "airflow.providers.google.cloud.secrets.secret_manager.CloudSecretManagerBackend"
 if os.environ.get("AIRFLOW__SECRETS__BACKEND") == GOOGLE:
     google_over_rest()
+if os.environ.get("TEST_SERVICE_ACCOUNT"):
+    kubernetes_at(os.environ["TEST_SERVICE_ACCOUNT"])
 
 from airflow.configuration import ensure_secrets_loaded
 from airflow.models import Connection, Variable
@@ -91,6 +104,8 @@ def variables_of_class(question):
     os.environ.update(question["environment"])
     if question["class"] == GOOGLE:
         google_over_rest()
+    if "TEST_SERVICE_ACCOUNT" in question["environment"]:
+        kubernetes_at(question["environment"]["TEST_SERVICE_ACCOUNT"])
     if question["kwargs"].get("auth_type") == "gcp":
         google_at(os.environ["GCE_METADATA_HOST"])
     try:

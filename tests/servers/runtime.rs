@@ -11,6 +11,7 @@ use airflow_secrets::{
         aws::{SecretsManagerBackend, SystemsManagerParameterStoreBackend},
         azure::AzureKeyVaultBackend,
         gcp::CloudSecretManagerBackend,
+        kubernetes::{KubernetesCredential, KubernetesSecretsBackend},
         metastore::MetastoreBackend,
         vault::VaultBackend,
     },
@@ -42,7 +43,12 @@ fn backends() -> Vec<Box<dyn SecretsBackend>> {
     let azure = r#"{"vault_url": "https://127.0.0.1:1"}"#;
     let gcp = r#"{"project_id": "project"}"#;
     let database = |url: &str| MetastoreBackend::builder().url(url).build().unwrap();
+    let kubeconfig = r#"{"clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c"}}], "current-context": "x"}"#;
+    let kubernetes = KubernetesSecretsBackend::builder()
+        .credential(KubernetesCredential::kubeconfig_text(kubeconfig));
     vec![
+        Box::new(kubernetes.build().unwrap()),
         Box::new(VaultBackend::from_setup(setup(vault)).unwrap()),
         Box::new(SecretsManagerBackend::from_setup(setup(aws)).unwrap()),
         Box::new(SystemsManagerParameterStoreBackend::from_setup(setup(aws)).unwrap()),

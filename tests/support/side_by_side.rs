@@ -6,7 +6,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use airflow_secrets::{Connection, Environment, Error, Resolved, Resolver, Secret};
+use airflow_secrets::{
+    Connection, Environment, Error, FromEnvironment, Resolved, Resolver, Secret,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -38,9 +40,18 @@ pub(crate) fn settings(class: &str, kwargs: &Value, more: &[(&str, &str)]) -> Va
 
 /// Asserts that both give the same answers, and some; how many they give.
 pub(crate) async fn assert_same(variables: &Variables, questions: &[Question]) -> usize {
+    assert_same_by(variables, questions, |resolver| resolver).await
+}
+
+/// The same, where our resolver needs what `adapted` adds to the settings.
+pub(crate) async fn assert_same_by(
+    variables: &Variables,
+    questions: &[Question],
+    adapted: impl FnOnce(FromEnvironment) -> FromEnvironment,
+) -> usize {
     let asked = (variables.clone(), questions.to_vec());
     let theirs = tokio::task::spawn_blocking(move || airflow(&asked.0, &asked.1));
-    let ours = ours(variables, questions).await;
+    let ours = try_ours_by(variables, questions, adapted).await.unwrap();
     let theirs = theirs.await.unwrap();
     for ((question, theirs), ours) in questions.iter().zip(&theirs).zip(&ours) {
         assert_eq!(ours, theirs, "{question:?}");
@@ -84,14 +95,24 @@ pub(crate) fn airflow(variables: &Variables, questions: &[impl Serialize]) -> Ve
 }
 
 /// What our resolver answers.
+#[allow(dead_code)] // Not for every test.
 pub(crate) async fn ours(variables: &Variables, questions: &[Question]) -> Vec<Value> {
     try_ours(variables, questions).await.unwrap()
 }
 
 /// The same, or the error that it is not to be made.
+#[allow(dead_code)] // Not for every test.
 pub(crate) async fn try_ours(
     variables: &Variables,
     questions: &[Question],
+) -> Result<Vec<Value>, Error> {
+    try_ours_by(variables, questions, |resolver| resolver).await
+}
+
+async fn try_ours_by(
+    variables: &Variables,
+    questions: &[Question],
+    adapted: impl FnOnce(FromEnvironment) -> FromEnvironment,
 ) -> Result<Vec<Value>, Error> {
     let home = tempfile::tempdir().unwrap();
     let home = home.path().display().to_string();
@@ -99,7 +120,8 @@ pub(crate) async fn try_ours(
         Variables::from(["AIRFLOW_HOME", "HOME"].map(|name| (name.to_owned(), home.clone())));
     environment.extend(variables.clone());
     let environment = environment.into_iter().collect::<Environment>();
-    let resolver = Resolver::from_environment(environment).build().await?;
+    let resolver = adapted(Resolver::from_environment(environment));
+    let resolver = resolver.build().await?;
     let mut answers = Vec::new();
     for (kind, id, team) in questions {
         let resolver = match team {

@@ -4,7 +4,13 @@
 
 mod connector;
 mod error;
-#[cfg(any(feature = "azure", feature = "gcp"))]
+#[cfg(any(
+    feature = "astro",
+    feature = "azure",
+    feature = "execution-api",
+    feature = "gcp",
+    feature = "kubernetes"
+))]
 mod failure;
 #[cfg(test)]
 mod tests;
@@ -92,14 +98,35 @@ impl Http {
         }
     }
 
+    /// Sends `request`, and gives the answer before its body, which has no bounds.
+    ///
+    /// # Errors
+    /// When no answer begins.
+    #[cfg(feature = "kubernetes")]
+    pub(super) async fn open(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<hyper::body::Incoming>, SendError> {
+        self.answer(request).await
+    }
+
     /// Sends `request`, and gives the whole answer.
     ///
     /// # Errors
     /// When the answer does not arrive, or is out of its bounds.
     pub(super) async fn send(
         &self,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
     ) -> Result<Response<Bytes>, SendError> {
+        let (head, body) = self.answer(request).await?.into_parts();
+        let body = self.bounds.read(body).await.map_err(SendError::of_body)?;
+        Ok(Response::from_parts(head, body))
+    }
+
+    async fn answer(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<hyper::body::Incoming>, SendError> {
         // A tunnel to an https address was authorized when it was made.
         if request.uri().scheme() == Some(&Scheme::HTTP)
             && let Some(authorization) = self.connector.authorization(request.uri())
@@ -111,16 +138,13 @@ impl Http {
         let interim = count_interim_answers(&mut request);
         let answer = pin!(self.client.request(request));
         let flood = pin!(interim.notified());
-        let answer = match select(answer, flood).await {
-            Either::Left((answer, _)) => answer.map_err(|error| SendError::of_request(&error))?,
+        match select(answer, flood).await {
+            Either::Left((answer, _)) => answer.map_err(|error| SendError::of_request(&error)),
             Either::Right(_) => {
                 let flood = OutOfBounds::InterimAnswers(MOST_INTERIM_ANSWERS);
-                return Err(SendError::OutOfBounds(flood));
+                Err(SendError::OutOfBounds(flood))
             }
-        };
-        let (head, body) = answer.into_parts();
-        let body = self.bounds.read(body).await.map_err(SendError::of_body)?;
-        Ok(Response::from_parts(head, body))
+        }
     }
 }
 

@@ -62,9 +62,9 @@ impl Entry {
     }
 }
 
-/// Reads the file at `path`.
-pub(super) fn read(path: &str) -> Result<File, Failure> {
-    let Some(format) = Format::of(path) else {
+/// Reads the file at `path`; where its suffix says no format, it has `otherwise`.
+pub(super) fn read(path: &str, otherwise: Option<Format>) -> Result<File, Failure> {
+    let Some(format) = Format::of(path).or(otherwise) else {
         return Err(Failure::configuration(format!(
             "{path}: unknown file format; the file's name must end in .env, .json, .yaml or .yml, \
              with a name before that"

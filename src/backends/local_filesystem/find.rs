@@ -18,17 +18,19 @@ pub(super) type Find<T> = fn(&File, &[String]) -> Result<Found<T>, Refused>;
 
 /// An entry that fails the whole file, by its index, and what is wrong with it.
 pub(super) struct Refused {
-    index: usize,
-    problem: String,
+    pub(super) index: usize,
+    pub(super) problem: String,
 }
 
-/// What the file at `path` gives for each of `ids`, with `find`.
+/// What the file at `path` gives for each of `ids`, with `find`. `otherwise` is its format where its
+/// suffix says none.
 pub(super) fn all<T: Clone>(
     path: &str,
+    otherwise: Option<Format>,
     ids: &[String],
     find: Find<T>,
 ) -> Vec<Result<Option<T>, Failure>> {
-    let file = match file::read(path) {
+    let file = match file::read(path, otherwise) {
         Ok(file) => file,
         Err(failure) => return ids.iter().map(|_| Err(failure.clone())).collect(),
     };
@@ -55,6 +57,15 @@ pub(super) fn all<T: Clone>(
 
 /// The connections; every one in the file must be one that Airflow accepts.
 pub(super) fn connections(file: &File, ids: &[String]) -> Result<Found<Connection>, Refused> {
+    connections_by(file, ids, connection::create)
+}
+
+/// The connections, each as `create` makes it of its id, key and value.
+pub(super) fn connections_by(
+    file: &File,
+    ids: &[String],
+    create: impl Fn(&str, &Value, &Value) -> Result<Connection, Refusal>,
+) -> Result<Found<Connection>, Refused> {
     let wanted = ids.iter().map(String::as_str).collect::<HashSet<_>>();
     let mut found = HashMap::new();
     for (index, entry) in file.entries.iter().enumerate() {
@@ -69,7 +80,7 @@ pub(super) fn connections(file: &File, ids: &[String]) -> Result<Found<Connectio
         };
         let id = entry.name().filter(|name| wanted.contains(name));
         let conn_id = id.unwrap_or_default();
-        let connection = match connection::create(conn_id, &entry.key, value) {
+        let connection = match create(conn_id, &entry.key, value) {
             Ok(connection) => Ok(connection),
             Err(Refusal::Entry(problem)) => Err(of_entry(&file.path, entry, conn_id, &problem)),
             Err(Refusal::File(problem)) => return Err(refused(problem)),
@@ -87,7 +98,7 @@ pub(super) fn variables(file: &File, ids: &[String]) -> Result<Found<Secret>, Re
         return configs(file, ids);
     }
     let values = file.entries.iter().map(|entry| (entry, &*entry.value));
-    Ok(texts(file, ids, values))
+    Ok(texts(file, ids, values, None))
 }
 
 /// The configuration entries, or the values in their lists; every list must have one.
@@ -106,21 +117,22 @@ pub(super) fn configs(file: &File, ids: &[String]) -> Result<Found<Secret>, Refu
         };
         values.push((entry, &**value));
     }
-    Ok(texts(file, ids, values.into_iter()))
+    Ok(texts(file, ids, values.into_iter(), None))
 }
 
-/// The text of each value that is asked for: its own, JSON for a value that is not text, nothing
-/// for `null`.
-fn texts<'f>(
+/// The text of each value that is asked for: its own, JSON for a value that is not text, `null` for
+/// `null`, if anything.
+pub(super) fn texts<'f>(
     file: &File,
     ids: &[String],
     values: impl Iterator<Item = (&'f Entry, &'f Value)>,
+    null: Option<&str>,
 ) -> Found<Secret> {
     let wanted = ids.iter().map(String::as_str).collect::<HashSet<_>>();
     let found = values.filter_map(|(entry, value)| {
         let id = entry.name().filter(|name| wanted.contains(name))?;
         let text = match value {
-            Value::Null => return None,
+            Value::Null => Ok(Secret::from(null?)),
             Value::Text(text) => Ok(Secret::from(text.as_str())),
             value => to_json::dumps(value)
                 .map_err(|error| of_entry(&file.path, entry, id, &error.problem())),
@@ -131,7 +143,7 @@ fn texts<'f>(
 }
 
 /// What is wrong with the entry `id` of the file at `path`.
-fn of_entry(path: &str, entry: &Entry, id: &str, problem: &str) -> Failure {
+pub(super) fn of_entry(path: &str, entry: &Entry, id: &str, problem: &str) -> Failure {
     let place = file::place(path, entry.line);
     Failure::invalid_value(format!("{place}: {id:?} {problem}"))
 }

@@ -2,7 +2,8 @@
 //!
 //! `builder.rs` has the options, `file.rs` reads a file, `env.rs`, `json.rs` and `yaml/` know its
 //! format; `value.rs` is what they give, `find.rs` looks ids up in it, `connection.rs` makes a
-//! connection of an entry.
+//! connection of an entry. `project/` is another backend: the files that Airflow's commands export, and
+//! those of an Astro project.
 
 mod builder;
 mod connection;
@@ -11,6 +12,7 @@ mod file;
 mod find;
 mod json;
 mod malformed;
+mod project;
 mod to_json;
 mod value;
 mod yaml;
@@ -18,9 +20,11 @@ mod yaml;
 use async_trait::async_trait;
 
 pub use builder::LocalFilesystemBuilder;
+pub use project::{LocalProjectBackend, LocalProjectBuilder};
 
 use self::{
     builder::{CONFIGS, CONNECTIONS, VARIABLES},
+    file::Format,
     find::Find,
 };
 use crate::{
@@ -95,9 +99,20 @@ impl LocalFilesystemBackend {
     }
 }
 
-/// Looks `ids` up in the file at `path`, if there is one, with `find`; `setting` is the file's.
+/// A YAML text as JSON, read as the files of this backend are.
+///
+/// # Errors
+/// What is wrong with the text, and in which line.
+#[cfg(feature = "kubernetes")]
+pub(super) fn yaml_as_json(content: &str) -> Result<Secret, String> {
+    yaml::as_json(&crate::python::text::universal_newlines(content))
+}
+
+/// Looks `ids` up in the file at `path`, if there is one, with `find`; `setting` is the file's, and
+/// `otherwise` its format where its suffix says none.
 async fn look_up<T: Clone + Send + 'static>(
     path: Option<&str>,
+    otherwise: Option<Format>,
     setting: &'static str,
     ids: &[&str],
     find: Find<T>,
@@ -108,7 +123,7 @@ async fn look_up<T: Clone + Send + 'static>(
     };
     let owned = ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
     let path_of_file = path.to_owned();
-    let found = background::run(move || find::all(&path_of_file, &owned, find)).await;
+    let found = background::run(move || find::all(&path_of_file, otherwise, &owned, find)).await;
     let found = found.unwrap_or_else(|error| {
         let failure = Failure::unavailable(format!("{path}: cannot be read: {error}"));
         vec![Err(failure); ids.len()]
@@ -166,7 +181,7 @@ impl SecretsBackend for LocalFilesystemBackend {
         _: &LookupOptions,
     ) -> Vec<Result<Lookup<Connection>, Failure>> {
         let path = self.options.connections.as_deref();
-        look_up(path, CONNECTIONS, conn_ids, find::connections).await
+        look_up(path, None, CONNECTIONS, conn_ids, find::connections).await
     }
 
     async fn get_variables(
@@ -175,7 +190,7 @@ impl SecretsBackend for LocalFilesystemBackend {
         _: &LookupOptions,
     ) -> Vec<Result<Lookup<Secret>, Failure>> {
         let path = self.options.variables.as_deref();
-        look_up(path, VARIABLES, keys, find::variables).await
+        look_up(path, None, VARIABLES, keys, find::variables).await
     }
 
     async fn get_configs(
@@ -184,7 +199,7 @@ impl SecretsBackend for LocalFilesystemBackend {
         _: &LookupOptions,
     ) -> Vec<Result<Lookup<Secret>, Failure>> {
         let path = self.options.configs.as_deref();
-        look_up(path, CONFIGS, keys, find::configs).await
+        look_up(path, None, CONFIGS, keys, find::configs).await
     }
 
     async fn check(&self, options: &LookupOptions) -> Result<CheckOutcome, Failure> {

@@ -8,7 +8,7 @@ use rustls::{
 };
 
 use super::{Look, Shown, Verifier, identity::Identity, provider, roots};
-#[cfg(any(feature = "azure", feature = "gcp"))]
+#[cfg(any(feature = "astro", feature = "azure", feature = "gcp"))]
 use crate::{Environment, backends::http_options::HttpOptions};
 use crate::{
     Failure,
@@ -31,7 +31,7 @@ impl Tls {
     ///
     /// # Errors
     /// As those of [`config`](Self::config).
-    #[cfg(any(feature = "azure", feature = "gcp"))]
+    #[cfg(any(feature = "astro", feature = "azure", feature = "gcp"))]
     pub(crate) async fn of_client(
         options: &HttpOptions,
         environment: &Environment,
@@ -63,9 +63,39 @@ impl Tls {
     }
 
     /// The same; it trusts `further` authorities besides, unless the certificate is not checked.
+    #[cfg_attr(
+        not(any(
+            feature = "vault",
+            feature = "_aws",
+            feature = "azure",
+            feature = "gcp"
+        )),
+        allow(
+            dead_code,
+            reason = "the Execution API's client trusts as OpenSSL does"
+        )
+    )]
     pub(crate) async fn config_with(
         &self,
         further: Vec<CertificateDer<'static>>,
+    ) -> Result<ClientConfig, Failure> {
+        self.config_by(further, trusting).await
+    }
+
+    /// The same; a certificate that is itself one of the trusted ones is accepted, as by OpenSSL, though
+    /// it may sign others.
+    #[cfg(feature = "execution-api")]
+    pub(crate) async fn config_as_openssl(
+        &self,
+        further: Vec<CertificateDer<'static>>,
+    ) -> Result<ClientConfig, Failure> {
+        self.config_by(further, super::itself::trusting).await
+    }
+
+    async fn config_by(
+        &self,
+        further: Vec<CertificateDer<'static>>,
+        trusting: fn(Option<Vec<CertificateDer<'static>>>) -> Result<Builder, Error>,
     ) -> Result<ClientConfig, Failure> {
         let mut authorities = match &self.roots {
             Some(given) => given.read().await?,
@@ -87,15 +117,20 @@ impl Tls {
 }
 
 /// TLS that trusts nobody, for addresses that are asked without it.
+#[allow(dead_code, reason = "who asks without TLS depends on the features")]
 pub(crate) fn no_tls() -> Result<ClientConfig, Failure> {
     let builder = trusting(Some(Vec::new()));
     let config = builder.map(ConfigBuilder::<ClientConfig, _>::with_no_client_auth);
     config.map_err(|error| Failure::configuration(format!("TLS cannot be set up: {error}")))
 }
 
-fn trusting(
+/// A configuration whose trust is settled.
+pub(super) type Builder = ConfigBuilder<ClientConfig, WantsClientCert>;
+
+/// Trusts `authorities`; without them the certificate is not checked.
+pub(super) fn trusting(
     authorities: Option<Vec<CertificateDer<'static>>>,
-) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
+) -> Result<Builder, Error> {
     let provider = provider();
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;

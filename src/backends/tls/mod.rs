@@ -4,6 +4,8 @@
 mod https;
 #[cfg(feature = "_https")]
 mod identity;
+#[cfg(feature = "execution-api")]
+mod itself;
 #[cfg(any(feature = "_aws", feature = "azure", feature = "gcp"))]
 pub(super) mod jwt;
 #[cfg(feature = "_machine-trust")]
@@ -16,6 +18,10 @@ pub(super) mod roots;
 mod verifier;
 
 #[cfg(feature = "_https")]
+#[allow(
+    unused_imports,
+    reason = "who asks without TLS depends on the features"
+)]
 pub(super) use self::https::{Tls, no_tls};
 pub(super) use self::{
     provider::provider,

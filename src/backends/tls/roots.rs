@@ -4,9 +4,20 @@ use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 
-#[cfg(any(feature = "gcp", feature = "vault"))]
+#[cfg(any(
+    feature = "astro",
+    feature = "execution-api",
+    feature = "gcp",
+    feature = "kubernetes",
+    feature = "vault"
+))]
 use super::machine;
-#[cfg(any(feature = "azure", feature = "gcp"))]
+#[cfg(any(
+    feature = "astro",
+    feature = "azure",
+    feature = "execution-api",
+    feature = "gcp"
+))]
 use super::places::named_by;
 use super::{pem, places::authorities_at};
 use crate::{Environment, Failure, backends::http_options::Roots, config::Setting};
@@ -21,7 +32,7 @@ impl Setting<Roots> {
             Roots::Unchecked => return Ok(None),
             Roots::Mozilla => return Ok(Some(mozilla())),
             Roots::At(path) => certificates(path).await,
-            #[cfg(feature = "vault")]
+            #[cfg(any(feature = "execution-api", feature = "vault"))]
             Roots::Machine => Ok(of_machine().await),
             Roots::Pem(text) => pem::authorities(text).map_err(|why| format!("the text {why}")),
         };
@@ -29,6 +40,7 @@ impl Setting<Roots> {
     }
 }
 
+#[allow(dead_code, reason = "whose client reads them depends on the features")]
 impl Roots {
     /// Those that `variable` names, where it is set and not empty.
     pub(crate) fn in_variable(environment: &Environment, variable: &str) -> Option<Setting<Self>> {
@@ -48,14 +60,19 @@ impl Roots {
 }
 
 /// Mozilla's authorities, which are also those of Python's `certifi`, which Airflow's clients use.
-pub(super) fn mozilla() -> Vec<CertificateDer<'static>> {
+pub(crate) fn mozilla() -> Vec<CertificateDer<'static>> {
     webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec()
 }
 
 /// The authorities that `SSL_CERT_FILE` and `SSL_CERT_DIR` name. A warning names what cannot be read:
 /// Airflow's clients do not look there.
-#[cfg(any(feature = "azure", feature = "gcp"))]
-pub(super) async fn further(environment: &Environment) -> Vec<CertificateDer<'static>> {
+#[cfg(any(
+    feature = "astro",
+    feature = "azure",
+    feature = "execution-api",
+    feature = "gcp"
+))]
+pub(crate) async fn further(environment: &Environment) -> Vec<CertificateDer<'static>> {
     let mut found = Vec::new();
     for (variable, path) in named_by(environment) {
         let roots = Setting::new(variable, "the environment", Roots::At(path));
@@ -68,7 +85,13 @@ pub(super) async fn further(environment: &Environment) -> Vec<CertificateDer<'st
 }
 
 /// The authorities that the operating system trusts.
-#[cfg(any(feature = "gcp", feature = "vault"))]
+#[cfg(any(
+    feature = "astro",
+    feature = "execution-api",
+    feature = "gcp",
+    feature = "kubernetes",
+    feature = "vault"
+))]
 pub(crate) async fn of_machine() -> Vec<CertificateDer<'static>> {
     let found = tokio::task::spawn_blocking(machine::authorities).await;
     found.unwrap_or_default()

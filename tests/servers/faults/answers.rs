@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures_util::{FutureExt as _, future::LocalBoxFuture};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -18,11 +19,12 @@ use tokio::sync::Semaphore;
 use crate::{
     asking::{ask, assert_right, outcome},
     page::Cell,
-    rooms::{Room, VALUE, over_http, quick},
+    rooms::{KEY, Room, VALUE, over_http, quick},
     support::{
         google,
         https::{self, Reply, Request},
         key_vault::KeyVault,
+        kubernetes::VARIABLE,
         token_authority::{self, TokenAuthority},
     },
 };
@@ -189,6 +191,14 @@ fn right_answer(room: Room) -> Value {
         Room::ParameterStore => json!({"Parameter": {"Type": "String", "Value": VALUE}}),
         Room::SecretManager => google::version(VALUE),
         Room::KeyVault => json!({"value": VALUE, "attributes": {"enabled": true}}),
+        Room::ExecutionApi => json!({"key": KEY, "value": VALUE}),
+        Room::Kubernetes => {
+            let secret = json!({
+                "metadata": {"name": "a", "labels": {VARIABLE: KEY}},
+                "data": {"value": BASE64_STANDARD.encode(VALUE)},
+            });
+            json!({"kind": "SecretList", "apiVersion": "v1", "metadata": {}, "items": [secret]})
+        }
         Room::Postgres | Room::MariaDb => panic!("{room:?} is not asked by HTTP"),
     }
 }

@@ -17,14 +17,18 @@
 #[allow(dead_code)]
 #[path = "../../support"]
 mod support {
+    pub(crate) mod authority;
     pub(crate) mod drongo;
+    pub(crate) mod execution_api;
     pub(crate) mod google;
     pub(crate) mod https;
     pub(crate) mod key_vault;
+    pub(crate) mod kubernetes;
     pub(crate) mod moto;
     pub(crate) mod openbao;
     pub(crate) mod ports;
     pub(crate) mod process;
+    pub(crate) mod servers;
     pub(crate) mod token_authority;
     pub(crate) mod toxiproxy;
     pub(crate) mod wire;

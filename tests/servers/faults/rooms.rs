@@ -5,10 +5,12 @@ use std::{path::Path, time::Duration};
 use airflow_secrets::{
     Environment, Resolver,
     backends::{
-        RetryOptions,
+        HttpOptions, RetryOptions,
         aws::{SecretsManagerBackend, SystemsManagerParameterStoreBackend},
         azure::AzureKeyVaultBackend,
+        execution_api::{ExecutionApiBackend, ExecutionApiCredential},
         gcp::{CloudSecretManagerBackend, GcpCredential},
+        kubernetes::{KubernetesCredential, KubernetesSecretsBackend},
         metastore::MetastoreBackend,
         vault::{VaultBackend, VaultCredential},
     },
@@ -20,7 +22,9 @@ use crate::{
     postgres::{self, Postgres},
     support::{
         drongo::Drongo,
+        execution_api::{ExecutionApi, claims, signed},
         key_vault::{Azure, VAULT},
+        kubernetes::{ApiServer, VARIABLE},
         moto::{Moto, REGION, moto},
         openbao::OpenBao,
         toxiproxy::Toxiproxy,
@@ -38,28 +42,37 @@ pub(crate) enum Room {
     ParameterStore,
     SecretManager,
     KeyVault,
+    ExecutionApi,
+    Kubernetes,
     Postgres,
     MariaDb,
 }
 
+/// The task instance that asks the Execution API.
+const TASK: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
 impl Room {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Vault,
         Self::SecretsManager,
         Self::ParameterStore,
         Self::SecretManager,
         Self::KeyVault,
+        Self::ExecutionApi,
+        Self::Kubernetes,
         Self::Postgres,
         Self::MariaDb,
     ];
 
     /// Those that are asked by HTTP, and repeat a request.
-    pub(crate) const HTTP: [Self; 5] = [
+    pub(crate) const HTTP: [Self; 7] = [
         Self::Vault,
         Self::SecretsManager,
         Self::ParameterStore,
         Self::SecretManager,
         Self::KeyVault,
+        Self::ExecutionApi,
+        Self::Kubernetes,
     ];
 
     pub(crate) const fn title(self) -> &'static str {
@@ -69,6 +82,8 @@ impl Room {
             Self::ParameterStore => "Parameter Store",
             Self::SecretManager => "Google",
             Self::KeyVault => "Key Vault",
+            Self::ExecutionApi => "Execution API",
+            Self::Kubernetes => "Kubernetes",
             Self::Postgres => "PostgreSQL",
             Self::MariaDb => "MariaDB",
         }
@@ -86,14 +101,48 @@ pub(crate) struct Rooms {
     moto: &'static Moto,
     drongo: Drongo,
     azure: Azure,
+    execution_api: ExecutionApi,
+    kubernetes: Cluster,
     postgres_database: String,
     mariadb_database: String,
 }
 
+/// The API server, and who asks it.
+struct Cluster {
+    server: &'static ApiServer,
+    namespace: String,
+    token: String,
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let server = ApiServer::shared().await;
+        let namespace = server.namespace().await;
+        let data = [("value", VALUE)];
+        namespace.secret("a", &[(VARIABLE, KEY)], &data).await;
+        let token = namespace.pod("airflow").await.new_token().await;
+        let namespace = namespace.name;
+        Self {
+            server,
+            namespace,
+            token,
+        }
+    }
+}
+
 impl Rooms {
     pub(crate) async fn open() -> Self {
-        let (toxiproxy, vault, moto, drongo) =
-            tokio::join!(Toxiproxy::start(1), OpenBao::dev(), moto(), Drongo::start());
+        let rows = json!({
+            "connections": [], "rows": [], "variables": [{"key": KEY, "val": VALUE}],
+            "tasks": [{"id": TASK, "state": "running", "team": null}],
+        });
+        let (toxiproxy, vault, moto, drongo, execution_api) = tokio::join!(
+            Toxiproxy::start(1),
+            OpenBao::dev(),
+            moto(),
+            Drongo::start(),
+            ExecutionApi::start(rows, &[])
+        );
         vault.mount_kv("airflow", 2).await;
         let path = format!("variables/{KEY}");
         vault.put("airflow", &path, json!({"value": VALUE})).await;
@@ -114,6 +163,8 @@ impl Rooms {
             moto,
             drongo,
             azure,
+            execution_api,
+            kubernetes: Cluster::start().await,
             postgres_database: postgres,
             mariadb_database: mariadb,
         }
@@ -127,6 +178,8 @@ impl Rooms {
             Room::SecretsManager | Room::ParameterStore => host(&self.moto.url),
             Room::SecretManager => self.drongo.host.clone(),
             Room::KeyVault => self.azure.address.to_string(),
+            Room::ExecutionApi => self.execution_api.address(),
+            Room::Kubernetes => format!("127.0.0.1:{}", self.kubernetes.server.port),
             Room::Postgres => format!("127.0.0.1:{}", Postgres::shared().server.port),
             Room::MariaDb => format!("127.0.0.1:{}", MariaDb::shared().server.port),
         }
@@ -147,6 +200,18 @@ impl Rooms {
             Room::MariaDb => {
                 let server = MariaDb::shared();
                 database(&server.url(&self.mariadb_database), server.server.port)
+            }
+            Room::Kubernetes => {
+                let Cluster {
+                    server,
+                    namespace,
+                    token,
+                } = &self.kubernetes;
+                let credential = kubeconfig(&format!("https://{address}"), namespace, token);
+                let ca = HttpOptions::new().with_ca_pem(server.authority.certificate_pem());
+                let backend = KubernetesSecretsBackend::builder().credential(credential);
+                let backend = backend.http(ca).retries(retries).build().unwrap();
+                Resolver::builder().backend(backend).build()
             }
             _ => over_http(room, address, &self.azure.ca(), retries),
         }
@@ -190,9 +255,31 @@ pub(crate) fn over_http(room: Room, address: &str, ca: &Path, retries: RetryOpti
             let azure = azure.environment(&environment).retries(retries);
             resolver.backend(azure.build().unwrap())
         }
+        Room::ExecutionApi => {
+            let token = ExecutionApiCredential::token(signed(&claims(TASK, 86_400)));
+            let api = ExecutionApiBackend::builder().url(format!("{url}/execution/"));
+            resolver.backend(api.credential(token).retries(retries).build().unwrap())
+        }
+        Room::Kubernetes => {
+            let credential = kubeconfig(&url, "ns", "token");
+            let backend = KubernetesSecretsBackend::builder().credential(credential);
+            resolver.backend(backend.retries(retries).build().unwrap())
+        }
         Room::Postgres | Room::MariaDb => panic!("{room:?} is not asked by HTTP"),
     };
     resolver.build()
+}
+
+fn kubeconfig(url: &str, namespace: &str, token: &str) -> KubernetesCredential {
+    let text = json!({
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": {"token": token}}],
+        "contexts": [
+            {"name": "x", "context": {"cluster": "c", "user": "u", "namespace": namespace}},
+        ],
+        "current-context": "x",
+    });
+    KubernetesCredential::kubeconfig_text(text.to_string())
 }
 
 /// Two repeats without long pauses, so that a lookup ends before its deadline unless it waits for an answer.

@@ -16,12 +16,28 @@ use super::{
     malformed::{Malformed, line_at},
     value::Value,
 };
+#[cfg(feature = "kubernetes")]
+use {super::to_json, crate::Secret};
 
 /// How deep lists and mappings may nest.
 const MAX_DEPTH: usize = 256;
 
 /// How many `%TAG` directives there may be: each is compared with all that came before it.
 const MAX_TAG_DIRECTIVES: usize = 64;
+
+/// A YAML text as JSON, for files of others that are YAML, such as kubeconfigs.
+///
+/// # Errors
+/// What is wrong with the text, and in which line.
+#[cfg(feature = "kubernetes")]
+pub(super) fn as_json(content: &str) -> Result<Secret, String> {
+    let in_line = |error: Malformed| format!("line {}: {}", error.line, error.problem);
+    let document = compose::compose(content).map_err(in_line)?;
+    let root = construct::construct(document).map_err(in_line)?;
+    let json = root.as_deref().map(to_json::dumps).transpose();
+    let json = json.map_err(|error| format!("it {}", error.problem()))?;
+    Ok(json.unwrap_or_else(|| "null".into()))
+}
 
 /// The entries of a YAML file.
 pub(super) fn parse(content: &str) -> Result<Vec<Entry>, Malformed> {

@@ -1,0 +1,103 @@
+//! Changes of secrets, as the API server tells them: one long answer for each selector.
+//!
+//! What it tells is never read, but for where a line ends: each is an event, after which the secrets are
+//! asked for as ever. So no value is held here, and no event is too long.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{Stream, stream};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use super::client::Client;
+use crate::backends::runtime;
+
+/// For how long one answer goes on. A connection that is lost unseen is made anew by then.
+pub(super) const SECONDS: u64 = 300;
+
+/// How much later than that it is given up.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// The pauses before the API server is asked anew, after an answer and after failures in a row.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// An item each time that the secrets which `selector` selects may have changed. It goes on for as long as
+/// it is kept.
+pub(super) fn changes(
+    client: Arc<Client>,
+    selector: String,
+) -> impl Stream<Item = ()> + Send + 'static {
+    let watch = Watch {
+        client,
+        selector,
+        answer: None,
+        until: None,
+        pause: FIRST_PAUSE,
+    };
+    stream::unfold(watch, |mut watch| async move {
+        watch.next().await;
+        Some(((), watch))
+    })
+}
+
+struct Watch {
+    client: Arc<Client>,
+    selector: String,
+    answer: Option<(Incoming, Instant)>,
+    /// When the API server may be asked again.
+    until: Option<Instant>,
+    pause: Duration,
+}
+
+impl Watch {
+    /// Waits for an event, or until a new answer begins: what happened between the two was not told.
+    async fn next(&mut self) {
+        if runtime::check().is_err() {
+            // There are no timers: only the interval of whoever watches counts.
+            std::future::pending::<()>().await;
+        }
+        loop {
+            let Some((body, end)) = &mut self.answer else {
+                if self.begin().await {
+                    return;
+                }
+                continue;
+            };
+            match timeout_at(*end, body.frame()).await {
+                Ok(Some(Ok(frame))) => {
+                    let data = frame.into_data().unwrap_or_default();
+                    if data.contains(&b'\n') {
+                        self.pause = FIRST_PAUSE;
+                        return;
+                    }
+                }
+                Ok(None | Some(Err(_))) | Err(_) => self.answer = None,
+            }
+        }
+    }
+
+    /// Whether an answer began.
+    async fn begin(&mut self) -> bool {
+        if let Some(until) = self.until {
+            sleep_until(until).await;
+        }
+        match self.client.watch(&self.selector).await {
+            Ok(body) => {
+                let now = Instant::now();
+                self.answer = Some((body, now + Duration::from_secs(SECONDS) + GRACE));
+                self.until = Some(now + self.pause);
+                true
+            }
+            Err(failure) => {
+                tracing::debug!(
+                    "changes of Kubernetes Secrets are not told, and are asked for at intervals: {failure}"
+                );
+                sleep(self.pause).await;
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                false
+            }
+        }
+    }
+}

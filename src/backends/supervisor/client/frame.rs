@@ -1,0 +1,163 @@
+//! Frames: a length of four bytes, big-endian, and so many bytes of msgpack.
+
+use std::{fmt, io};
+
+use secrecy::zeroize::Zeroizing;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use crate::backends::supervisor::{
+    Body,
+    msgpack::{Malformed, Reader},
+    transport::Answer,
+};
+
+/// How many bytes the length takes.
+const HEAD: usize = 4;
+
+/// How much is read at once, at least.
+const PIECE: usize = 8 * 1024;
+
+/// Reads frames from a stream.
+pub(super) struct FrameReader<R> {
+    stream: R,
+    /// What was read and not yet given.
+    buffer: Zeroizing<Vec<u8>>,
+    longest: usize,
+}
+
+/// Why there are no more frames.
+#[derive(Debug)]
+pub(super) enum FrameError {
+    /// The supervisor has closed the connection; in the middle of a frame, or between two.
+    End {
+        in_the_middle: bool,
+    },
+    /// A frame of so many bytes.
+    TooLong {
+        length: u32,
+        longest: usize,
+    },
+    Io(io::Error),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::End {
+                in_the_middle: false,
+            } => f.write_str("the supervisor has closed the connection"),
+            Self::End {
+                in_the_middle: true,
+            } => f.write_str("the supervisor has closed the connection in the middle of a message"),
+            Self::TooLong { length, longest } => write!(
+                f,
+                "the supervisor announced a message of {length} bytes, and at most {longest} are read"
+            ),
+            Self::Io(error) => write!(f, "the connection to the supervisor has failed: {error}"),
+        }
+    }
+}
+
+impl<R: AsyncRead + Unpin> FrameReader<R> {
+    pub(super) fn new(stream: R, longest: usize) -> Self {
+        Self {
+            stream,
+            buffer: Zeroizing::new(Vec::with_capacity(PIECE)),
+            longest,
+        }
+    }
+
+    /// The content of the next frame. Memory is taken as the bytes come, whatever the length says.
+    pub(super) async fn next(&mut self) -> Result<Zeroizing<Vec<u8>>, FrameError> {
+        loop {
+            if let Some(frame) = self.buffered()? {
+                return Ok(frame);
+            }
+            if self.buffer.len() == self.buffer.capacity() {
+                self.grow();
+            }
+            match self.stream.read_buf(&mut *self.buffer).await {
+                Ok(0) => {
+                    return Err(FrameError::End {
+                        in_the_middle: !self.buffer.is_empty(),
+                    });
+                }
+                Ok(_) => {}
+                Err(error) => return Err(FrameError::Io(error)),
+            }
+        }
+    }
+
+    /// A frame that is there already.
+    fn buffered(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, FrameError> {
+        let Some(head) = self.buffer.first_chunk::<HEAD>() else {
+            return Ok(None);
+        };
+        let announced = u32::from_be_bytes(*head);
+        let length = usize::try_from(announced).unwrap_or(usize::MAX);
+        if length > self.longest {
+            return Err(FrameError::TooLong {
+                length: announced,
+                longest: self.longest,
+            });
+        }
+        let end = HEAD + length;
+        let Some(frame) = self.buffer.get(HEAD..end) else {
+            return Ok(None);
+        };
+        let frame = Zeroizing::new(frame.to_vec());
+        self.buffer.drain(..end);
+        Ok(Some(frame))
+    }
+
+    /// Makes room. A buffer that grew by itself would leave copies of secrets behind.
+    fn grow(&mut self) {
+        let capacity = self.buffer.capacity().saturating_mul(2).max(PIECE);
+        let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
+        larger.extend_from_slice(&self.buffer);
+        self.buffer = larger;
+    }
+}
+
+/// The frame of a request: `[id, body]`.
+pub(super) fn request(id: u64, body: &Body) -> Option<Zeroizing<Vec<u8>>> {
+    let body = body.as_msgpack();
+    // A list of two, and an integer of at most nine bytes.
+    let mut frame = Zeroizing::new(Vec::with_capacity(HEAD + 1 + 9 + body.len()));
+    frame.extend_from_slice(&[0; HEAD]);
+    rmp::encode::write_array_len(&mut *frame, 2).ok()?;
+    rmp::encode::write_uint(&mut *frame, id).ok()?;
+    frame.extend_from_slice(body);
+    let length = u32::try_from(frame.len() - HEAD).ok()?;
+    *frame.first_chunk_mut::<HEAD>()? = length.to_be_bytes();
+    Some(frame)
+}
+
+/// What a frame of the supervisor's says: the id of the request, and the answer to it. Of an answer
+/// that is malformed only the id is told.
+pub(super) fn response(frame: &[u8]) -> Result<(i128, Result<Answer, Malformed>), Malformed> {
+    let mut reader = Reader::new(frame);
+    let parts = reader.list()?;
+    let id = reader.value()?.as_int().ok_or(Malformed)?;
+    Ok((id, answer(&mut reader, parts)))
+}
+
+/// The rest of a frame of so many parts. Further ones, of a later protocol, are left alone.
+fn answer(reader: &mut Reader<'_>, parts: usize) -> Result<Answer, Malformed> {
+    let mut part = |number: usize| {
+        let raw = if parts >= number { reader.raw()? } else { None };
+        Ok(raw.map(Body::from_msgpack))
+    };
+    let answer = Answer {
+        body: part(2)?,
+        error: part(3)?,
+    };
+    for number in 4..=parts {
+        part(number)?;
+    }
+    reader.is_at_end().then_some(answer).ok_or(Malformed)
+}
+
+#[cfg(test)]
+#[path = "../tests/frame.rs"]
+mod tests;

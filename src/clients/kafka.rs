@@ -1,0 +1,97 @@
+//! Apache Kafka, as `KafkaBaseHook` (provider `apache-kafka` 2.1.0).
+
+use super::{
+    error::{ClientError, Place},
+    extra::Made,
+    macros::client,
+};
+use crate::{Connection, python::truth::is_truthy};
+
+const CALLBACKS: [&str; 6] = [
+    "error_cb",
+    "throttle_cb",
+    "stats_cb",
+    "log_cb",
+    "oauth_cb",
+    "on_commit",
+];
+
+/// A connection to Apache Kafka: [`Connection::kafka`]. The parameters are librdkafka's: `extra` alone,
+/// as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kafka {
+    pub(super) made: Made,
+}
+
+client!(Kafka, kafka);
+
+impl Kafka {
+    /// `bootstrap.servers`, which must be set.
+    #[must_use]
+    pub fn bootstrap_servers(&self) -> &str {
+        self.made
+            .params
+            .text("bootstrap.servers")
+            .unwrap_or_default()
+    }
+}
+
+pub(super) fn read(connection: &Connection) -> Result<Kafka, ClientError> {
+    let mut made = Made::new(connection, "kafka", &["kafka"]);
+    let extra = made.extra(connection)?;
+    for key in CALLBACKS {
+        if extra.get(key).is_some_and(serde_json::Value::is_string) {
+            let problem = "names Python code, which runs only where Airflow's `[apache_kafka] callback_allowlist` \
+                           has it, and never here; remove it";
+            return Err(made.wrong(key, problem));
+        }
+        if extra.get(key).is_some() {
+            made.leave(key);
+        }
+    }
+    let Some(servers) = extra
+        .get("bootstrap.servers")
+        .filter(|value| is_truthy(value))
+    else {
+        return Err(made.wrong("bootstrap.servers", "must be set"));
+    };
+    let servers = made.text("bootstrap.servers", servers)?;
+    let is_google = servers.contains("cloud.goog") && servers.contains("managedkafka");
+    let mechanism = ["sasl.mechanism", "sasl.mechanisms"]
+        .iter()
+        .find_map(|key| extra.truthy(key)?.as_str());
+    let is_msk = mechanism == Some("OAUTHBEARER") && is_msk(servers);
+    if is_google || is_msk {
+        let problem = "names a managed cluster, for which the hook adds a callback that gets tokens; the caller \
+                       has to bring one";
+        made.warn(Place::extra("bootstrap.servers"), problem);
+        made.leave("oauth_cb");
+    }
+    for (key, value) in extra.iter() {
+        made.params.set(key.to_owned(), value.clone());
+    }
+    for (name, value) in [
+        ("host", connection.host()),
+        ("login", connection.login()),
+        ("schema", connection.schema()),
+    ] {
+        if value.is_some_and(|value| !value.is_empty()) {
+            made.leave(name);
+        }
+    }
+    if connection.password().is_some_and(|text| !text.is_empty()) {
+        made.leave("password");
+    }
+    Ok(Kafka { made })
+}
+
+/// The name of a broker of Amazon MSK: `….kafka.REGION.amazonaws.com:9098`.
+fn is_msk(servers: &str) -> bool {
+    servers.split([',', ' ']).any(|server| {
+        let server = server.to_ascii_lowercase();
+        let name = server.split_once(':').map_or(&*server, |(name, _)| name);
+        let name = name.strip_suffix(".cn").unwrap_or(name);
+        let is_kafka = name.contains(".kafka.") || name.contains(".kafka-serverless.");
+        is_kafka && name.ends_with(".amazonaws.com")
+    })
+}

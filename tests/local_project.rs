@@ -1,0 +1,344 @@
+//! A project's files: what the real Airflow exported, and an Astro project's `airflow_settings.yaml`.
+
+#![allow(
+    clippy::format_push_string,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test's helpers may fail the test"
+)]
+
+#[path = "local_filesystem_cases/folder.rs"]
+mod folder;
+
+use std::{fs, path::PathBuf};
+
+use airflow_secrets::{
+    Connection, Failure, Lookup, Secret, SecretsBackend,
+    backend::{FailureKind, LookupOptions, SkipReason},
+    backends::local_filesystem::{LocalProjectBackend, LocalProjectBuilder},
+};
+use folder::Folder;
+use serde_json::{Value, json};
+
+fn exports() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/exports")
+}
+
+/// What Airflow answers of an id: where it exported it, and after it imported each file.
+fn answers(kind: &str) -> Vec<Value> {
+    let text = fs::read_to_string(exports().join("answers.jsonl")).unwrap();
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["kind"] == kind).collect()
+}
+
+fn exported(file: &str) -> LocalProjectBackend {
+    let path = exports().join(file).to_str().unwrap().to_owned();
+    let builder = LocalProjectBackend::builder();
+    if file.starts_with("connections") {
+        builder.connections_export(path).build()
+    } else {
+        builder.variables_export(path).build()
+    }
+}
+
+/// A connection as the answers have it.
+fn connection(lookup: Result<Lookup<Connection>, Failure>) -> Value {
+    let Ok(Lookup::Found { value, .. }) = lookup else {
+        panic!("{lookup:?}");
+    };
+    json!({
+        "conn_type": value.conn_type(),
+        "description": value.description(),
+        "host": value.host(),
+        "login": value.login(),
+        "password": value.password().map(Secret::expose),
+        "schema": value.schema(),
+        "port": value.port(),
+        "extra": value.extra().map(Secret::expose),
+        "uri": value.get_uri().expose(),
+    })
+}
+
+/// The text of a variable.
+fn text(lookup: Result<Lookup<Secret>, Failure>) -> String {
+    match lookup {
+        Ok(Lookup::Found { value, .. }) => value.expose().to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn exported_connections_are_read_as_airflow_imports_them() {
+    let answers = answers("connections");
+    assert_eq!(answers.len(), 10);
+    for file in ["connections.json", "connections.yaml", "connections.env"] {
+        let backend = exported(file);
+        for answer in &answers {
+            let id = answer["id"].as_str().unwrap();
+            let ours = connection(backend.get_connection(id, &LookupOptions::new()).await);
+            assert_eq!(ours, answer["imported"][file], "{file}: {id}");
+        }
+    }
+}
+
+/// Airflow's import takes such a file for URIs (PROJECT-1).
+#[tokio::test]
+async fn connections_exported_as_json_into_an_env_file_are_those_that_were_exported() {
+    let backend = exported("connections-json.env");
+    for answer in answers("connections") {
+        let id = answer["id"].as_str().unwrap();
+        let mut ours = connection(backend.get_connection(id, &LookupOptions::new()).await);
+        let mut theirs = answer["exported"].clone();
+        // A type from JSON has no hyphens, and an empty extra is none, as in `AIRFLOW_CONN_…`.
+        theirs["conn_type"] = json!(theirs["conn_type"].as_str().unwrap().replace('-', "_"));
+        for one in [&mut ours, &mut theirs] {
+            if one["extra"] == "" {
+                one["extra"] = Value::Null;
+            }
+        }
+        assert_eq!(ours, theirs, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn exported_variables_are_read_as_airflow_imports_them() {
+    let backend = exported("variables.json");
+    let answers = answers("variables");
+    assert_eq!(answers.len(), 18);
+    for answer in &answers {
+        let id = answer["id"].as_str().unwrap();
+        let ours = &text(backend.get_variable(id, &LookupOptions::new()).await);
+        let imported = answer["imported"]["variables.json"].as_str().unwrap();
+        if imported.starts_with(['{', '[']) && id != "json-ish" {
+            // Airflow breaks JSON into lines; here it is one (FILE-1).
+            let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            assert_eq!(parsed(ours), parsed(imported), "{id}");
+            assert!(!ours.contains('\n'), "{id}");
+        } else {
+            assert_eq!(ours, imported, "{id}");
+        }
+    }
+}
+
+const SETTINGS: &str = r#"
+airflow:
+  connections:
+    - conn_id: local_postgres
+      conn_type: postgres
+      conn_host: db.example
+      conn_schema: wh
+      conn_login: me
+      conn_password: m4rk3r
+      conn_port: 5432
+      conn_uri:
+      conn_extra:
+        sslmode: require
+        depth: {n: 1}
+    - conn_id: by_uri
+      conn_type:
+      conn_uri: postgres://me:m4rk3r@db.example:5433/wh?a=b
+    - conn_id: both
+      conn_type: http
+      conn_host: h
+      conn_uri: postgres://other
+    - conn_id: text_extra
+      conn_type: aws
+      conn_login: 12345
+      conn_port: 0
+      conn_extra: '{"region_name": "eu-north-1"}'
+    - conn_id: twice
+      conn_type: http
+    - conn_id: twice
+      conn_type: https
+    - conn_id:
+      conn_type: nobody
+    - conn_id: no_type
+      conn_host: h
+    - conn_id: bad_port
+      conn_type: http
+      conn_port: 99999
+    - conn_id: bad_login
+      conn_type: http
+      conn_login: yes
+  pools:
+    - pool_name: pool
+      pool_slot: 3
+      pool_description:
+  variables:
+    - variable_name: colour
+      variable_value: blue
+    - variable_name: number
+      variable_value: 10
+    - variable_name: empty
+      variable_value:
+    - variable_name: flag
+      variable_value: true
+    - variable_name:
+      variable_value: nobody's
+"#;
+
+fn settings(folder: &Folder, text: &str) -> LocalProjectBuilder {
+    let path = folder.write("airflow_settings.yaml", text);
+    LocalProjectBackend::builder().airflow_settings(path)
+}
+
+#[tokio::test]
+async fn an_astro_projects_settings_give_what_the_astro_cli_would_load() {
+    let folder = Folder::new();
+    let backend = settings(&folder, SETTINGS).build();
+    let uri = |lookup: Result<Lookup<Connection>, Failure>| match lookup {
+        Ok(Lookup::Found { value, .. }) => value.get_uri().expose().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    for (id, expected) in [
+        (
+            "local_postgres",
+            "postgres://me:m4rk3r@db.example:5432/wh?__extra__=%7B%22sslmode%22%3A+%22require%22%2C+%22depth%22%3A+%7B%22n%22%3A+1%7D%7D",
+        ),
+        ("by_uri", "postgres://me:m4rk3r@db.example:5433/wh?a=b"),
+        ("both", "http://h"),
+        ("text_extra", "aws://12345@/?region_name=eu-north-1"),
+        ("twice", "https://"),
+    ] {
+        let found = backend.get_connection(id, &LookupOptions::new()).await;
+        assert_eq!(uri(found), expected, "{id}");
+    }
+    let path = folder.path("airflow_settings.yaml");
+    for (key, expected) in [
+        ("colour", Some("blue")),
+        ("number", Some("10")),
+        ("empty", None),
+        ("pool", None),
+    ] {
+        let lookup = backend.get_variable(key, &LookupOptions::new()).await;
+        let native_key = format!("{path}#{key}");
+        let expected = match expected {
+            Some(value) => Lookup::found(Secret::from(value), native_key),
+            None => Lookup::missing(native_key),
+        };
+        assert_eq!(lookup, Ok(expected));
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_is_a_failure_of_that_id_alone() {
+    let folder = Folder::new();
+    let backend = settings(&folder, SETTINGS).build();
+    let path = folder.path("airflow_settings.yaml");
+    for (id, problem) in [
+        ("no_type", "has no `conn_type`; set it"),
+        (
+            "bad_port",
+            "has a `conn_port` that is not a whole number from 0 to 65535",
+        ),
+        (
+            "bad_login",
+            "has a `conn_login` that is not text; put it between quotes",
+        ),
+    ] {
+        let failure = backend
+            .get_connection(id, &LookupOptions::new())
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::InvalidValue);
+        assert_eq!(failure.message(), format!("{path}:2: \"{id}\" {problem}"));
+    }
+    let failure = backend
+        .get_variable("flag", &LookupOptions::new())
+        .await
+        .unwrap_err();
+    let problem = "\"flag\" has a `variable_value` that is not text; put it between quotes";
+    assert_eq!(failure.message(), format!("{path}:2: {problem}"));
+}
+
+#[tokio::test]
+async fn a_file_of_another_shape_is_a_failure_of_every_id() {
+    let folder = Folder::new();
+    for (text, problem) in [
+        ("airflow: 1", "entry 1 (`airflow`) must be a mapping"),
+        (
+            "a: 1\nairflow: {connections: 1}",
+            "entry 2 (`airflow`) has `connections` that are not a list",
+        ),
+        (
+            "airflow: {connections: [{conn_id: x, conn_type: http}, m4rk3r]}",
+            "entry 1 (`airflow`) has in `connections` something that is not a mapping, number 2",
+        ),
+    ] {
+        let backend = settings(&folder, text).build();
+        let failure = backend
+            .get_connection("x", &LookupOptions::new())
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Unavailable, "{text}");
+        assert!(failure.message().contains(problem), "{}", failure.message());
+        assert!(!format!("{failure:?}").contains("m4rk3r"));
+    }
+    for empty in [
+        "airflow:",
+        "airflow: {connections: }",
+        "other: 1",
+        "airflow: {connections: [null]}",
+    ] {
+        let backend = settings(&folder, empty).build();
+        let lookup = backend.get_connection("x", &LookupOptions::new()).await;
+        let path = folder.path("airflow_settings.yaml");
+        assert_eq!(lookup, Ok(Lookup::missing(format!("{path}#x"))), "{empty}");
+    }
+}
+
+#[tokio::test]
+async fn the_settings_come_before_what_was_exported() {
+    let folder = Folder::new();
+    let both = "airflow: {variables: [{variable_name: both, variable_value: settings}]}";
+    let exported = folder.write(
+        "variables",
+        json!({"both": "exported", "one": 1}).to_string(),
+    );
+    let builder = settings(&folder, both).variables_export(&exported);
+    let backend = builder.clone().build();
+    let answers = backend
+        .get_variables(&["both", "one", "none"], &LookupOptions::new())
+        .await;
+    let settings = folder.path("airflow_settings.yaml");
+    let expected = [
+        Ok(Lookup::found(
+            Secret::from("settings"),
+            format!("{settings}#both"),
+        )),
+        Ok(Lookup::found(Secret::from("1"), format!("{exported}#one"))),
+        Ok(Lookup::missing(format!("{exported}#none"))),
+    ];
+    assert_eq!(answers, expected);
+    // Where the first cannot be read, nobody knows what it defines.
+    let unreadable = builder.airflow_settings(folder.path("absent.yaml")).build();
+    let failure = unreadable
+        .get_variable("one", &LookupOptions::new())
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Unavailable);
+    let none = LocalProjectBackend::builder().build();
+    let lookup = none.get_variable("one", &LookupOptions::new()).await;
+    assert_eq!(
+        lookup,
+        Ok(Lookup::skipped(SkipReason::NotSet(
+            "variables_export".into()
+        )))
+    );
+}
+
+#[tokio::test]
+async fn nothing_shown_holds_a_value() {
+    let folder = Folder::new();
+    let backend = settings(&folder, SETTINGS).build();
+    let mut shown = format!("{backend:?}");
+    for id in ["local_postgres", "by_uri", "no_type", "bad_login"] {
+        let lookup = backend.get_connection(id, &LookupOptions::new()).await;
+        shown += &format!("{lookup:?}");
+    }
+    assert!(!shown.contains("m4rk3r"), "{shown}");
+}
