@@ -120,6 +120,7 @@ mod clock;
 mod config;
 mod connection;
 mod error;
+pub mod export;
 mod files;
 pub mod observer;
 mod process_group;

@@ -105,6 +105,11 @@ impl EnvironmentVariablesBackend {
     }
 }
 
+/// The name of the variable that holds connection `conn_id`.
+pub(crate) fn connection_variable(conn_id: &str) -> String {
+    variable_name(CONNECTION_PREFIX, None, conn_id)
+}
+
 /// The variable's name, as Airflow builds it: all of it in upper case.
 fn variable_name(prefix: &str, team: Option<&str>, id: &str) -> String {
     let team_room = team.map_or(0, |team| 1 + team.len() + TEAM_SEPARATOR.len());

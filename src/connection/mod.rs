@@ -309,6 +309,47 @@ impl Connection {
         json::as_json(self)
     }
 
+    /// The connection as a line of a `.env` file, `AIRFLOW_CONN_…=…`, without the line's end. It holds the
+    /// secrets, in clear.
+    ///
+    /// The name is Airflow's: the id in upper case. The value is the URI where both of Airflow's dialects
+    /// read that back as this connection; else the JSON object, which also holds a description, and tells an
+    /// empty field from one that is not set. An `extra` comes back as the same JSON, whatever blanks it had;
+    /// a port 0 is left out, as in Airflow.
+    ///
+    /// **Quoting.** The value is ASCII on one line:
+    ///
+    /// - of letters, digits and `_./:@%+,=-?` alone: without quotes. Docker Compose, `docker run --env-file`,
+    ///   a POSIX shell and [`Environment::with_dotenv`](crate::Environment::with_dotenv) read it alike.
+    /// - else between single quotes, in which nothing is special: it contains no single quote. Compose, a
+    ///   shell, systemd and `with_dotenv` read that. `docker run --env-file`, and whatever else takes a
+    ///   line as it is, would take the quotes for a part of the value.
+    ///
+    /// A shell takes the name only where the id is of ASCII letters, digits and `_`.
+    ///
+    /// ```
+    /// use airflow_secrets::{Connection, Dialect};
+    ///
+    /// let pg = Connection::from_uri("pg", "postgres://app:p%40ss@db:5432/orders", Dialect::Core)?;
+    /// let line = pg.to_env_line()?;
+    /// assert_eq!(line.expose(), "AIRFLOW_CONN_PG=postgres://app:p%40ss@db:5432/orders");
+    ///
+    /// let hook = Connection::builder("hook").conn_type("http").host("h").description("for us").build()?;
+    /// let line = hook.to_env_line()?;
+    /// assert_eq!(
+    ///     line.expose(),
+    ///     r#"AIRFLOW_CONN_HOOK='{"conn_type": "http", "description": "for us", "host": "h"}'"#,
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ExportError`](crate::export::ExportError) where the id contains what no variable's name may (a
+    /// blank, a `=`), or neither form holds all of the connection.
+    pub fn to_env_line(&self) -> Result<Secret, crate::export::ExportError> {
+        crate::export::env_line(self)
+    }
+
     /// The JSON in [`extra`](Self::extra): `Connection.extra_dejson`. An object, empty where
     /// `extra` is absent or no JSON; in the Task SDK's dialect it may be any other JSON value.
     /// The value redacts nothing.
