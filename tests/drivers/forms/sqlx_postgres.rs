@@ -1,0 +1,112 @@
+//! `sqlx`'s `PgConnectOptions`.
+
+use std::path::Path;
+
+use proptest::{prop_assert, prop_assert_eq};
+use serde_json::Value;
+use sqlx::{
+    ConnectOptions as _,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+
+use crate::any::{extra, fields, property};
+
+/// The password that `sqlx` read: it has no getter, but writes it into a URL.
+fn password(options: &PgConnectOptions) -> Option<String> {
+    let url = options.clone().username("user").host("host").to_url_lossy();
+    let url = url.as_str().strip_prefix("postgres://user").unwrap();
+    let password = url.split_once('@').unwrap().0.strip_prefix(':')?;
+    Some(decoded(password))
+}
+
+fn decoded(text: &str) -> String {
+    let mut pair = reqwest::Url::parse("http://h/").unwrap();
+    pair.set_query(Some(&format!("k={}", text.replace('+', "%2B"))));
+    let (_, value) = pair.query_pairs().next().unwrap();
+    value.into_owned()
+}
+
+#[test]
+fn sqlx_reads_its_url_back() {
+    let members = &["application_name", "options"];
+    property((fields(), extra(members)), |(fields, extra)| {
+        let client = fields.connection("postgres", &extra).postgres().unwrap();
+        let Ok(form) = client.sqlx_url() else {
+            let host = fields.host.unwrap_or_default();
+            prop_assert!(host.is_empty() || host.contains(','), "{host}");
+            return Ok(false);
+        };
+        let read = form.expose().parse::<PgConnectOptions>();
+        prop_assert!(read.is_ok(), "{} {:?}", form.expose(), read);
+        let read = read.unwrap();
+        let member = |name: &str| extra.get(name).and_then(Value::as_str);
+        if let Some(login) = &fields.login {
+            prop_assert_eq!(read.get_username(), login);
+        }
+        prop_assert_eq!(password(&read), fields.password);
+        prop_assert_eq!(read.get_database(), fields.schema.as_deref());
+        prop_assert_eq!(read.get_options(), member("options"));
+        prop_assert_eq!(read.get_application_name(), member("application_name"));
+        prop_assert_eq!(read.get_port(), fields.port.unwrap_or(5432));
+        match &fields.host {
+            Some(host) if host.starts_with('/') => {
+                prop_assert_eq!(
+                    read.get_socket().map(|path| path.as_path()),
+                    Some(Path::new(host))
+                );
+            }
+            Some(host) => {
+                prop_assert_eq!((read.get_host(), read.get_socket()), (host.as_str(), None))
+            }
+            None => {}
+        }
+        Ok(true)
+    });
+}
+
+fn read(extra: &str) -> PgConnectOptions {
+    let connection = airflow_secrets::Connection::builder("warehouse").conn_type("postgres");
+    let connection = connection.host("db").extra(extra).build().unwrap();
+    let form = connection.postgres().unwrap().sqlx_url().unwrap();
+    form.expose().parse().unwrap()
+}
+
+#[test]
+fn sqlx_reads_each_mode() {
+    let name = |mode: PgSslMode| format!("{mode:?}");
+    for (mode, expected) in [
+        ("disable", PgSslMode::Disable),
+        ("allow", PgSslMode::Allow),
+        ("prefer", PgSslMode::Prefer),
+        ("require", PgSslMode::Require),
+        ("verify-ca", PgSslMode::VerifyCa),
+        ("verify-full", PgSslMode::VerifyFull),
+    ] {
+        let read = read(&format!(r#"{{"sslmode": "{mode}"}}"#));
+        assert_eq!(name(read.get_ssl_mode()), name(expected));
+    }
+    // With an authority libpq checks the chain under `require` too, which sqlx does not.
+    let read = read(r#"{"sslmode": "require", "sslrootcert": "/ca.pem"}"#);
+    assert_eq!(name(read.get_ssl_mode()), name(PgSslMode::VerifyCa));
+}
+
+#[test]
+fn sqlx_reads_the_files_of_tls() {
+    let read = read(
+        r#"{"sslmode": "verify-full", "sslrootcert": "/a b&.pem", "sslcert": "/c+%41.pem", "sslkey": "/k#.pem"}"#,
+    );
+    let url = read.to_url_lossy();
+    let files = url
+        .query_pairs()
+        .filter(|(name, _)| name.starts_with("ssl"));
+    let files = files
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>();
+    let shown = format!("{read:?}");
+    for file in ["/a b&.pem", "/c+%41.pem", "/k#.pem"] {
+        assert!(
+            shown.contains(&format!("File({file:?})")),
+            "{shown} {files:?}"
+        );
+    }
+}
