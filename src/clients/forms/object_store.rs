@@ -75,7 +75,13 @@ impl Aws {
                 }
                 "s3" => {
                     if value.get("addressing_style") == Some(&Value::from("virtual")) {
-                        out.push("aws_virtual_hosted_style_request", "true");
+                        // With an endpoint of one's own, that option wants the bucket in the endpoint.
+                        if self.endpoint_url().is_some() {
+                            let name = "config_kwargs.s3.addressing_style";
+                            out.left_out.push(name.to_owned());
+                        } else {
+                            out.push("aws_virtual_hosted_style_request", "true");
+                        }
                     }
                 }
                 "use_fips_endpoint"

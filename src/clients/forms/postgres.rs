@@ -116,28 +116,44 @@ impl Postgres {
     /// The URL for `sqlx`'s `PgConnectOptions`. All is in the query, which `sqlx` decodes in every part.
     ///
     /// `sqlx` fills in what is absent from `PG…` variables, as libpq does. It logs parameters that it does not
-    /// know, with their values: the form has none.
+    /// know, with their values: the form has none. Its `Debug` of `PgConnectOptions`, and of a pool's options
+    /// with it, shows the password.
+    ///
+    /// Where `sslmode` is `require` beside an `sslrootcert`, the form says `verify-ca`: libpq checks the
+    /// certificate then, and `sqlx` would not.
     ///
     /// # Errors
     /// [`ClientError`] where a token is to be got first, or `extra` sets what `sqlx` has no option for and
-    /// TLS or who logs in depends on it.
+    /// TLS or who logs in depends on it, `sslrootcert` of `system` among it; and for a host that is empty or
+    /// a list.
     pub fn sqlx_url(&self) -> Result<Form, ClientError> {
         let parts = self.parts(&[])?;
         let form = "sqlx";
         let mut left_out = self.psycopg_alone();
         let mut url = "postgres://".to_owned();
         let mut query = Query::of(&mut url);
+        let is_authority = |text: &str| !text.is_empty() && text != "system";
+        let has_authority = self
+            .made
+            .params
+            .text("sslrootcert")
+            .is_some_and(is_authority);
         for (name, value) in &parts {
-            if *name == "host" && value.contains(',') {
-                return Err(self.made.error(
-                    Place::Field("host"),
-                    "names more than one host; sqlx knows one",
-                ));
-            }
-            if *name == "hostaddr" || !SQLX.contains(name) {
-                self.leave_out(name, form, &mut left_out)?;
-            } else {
-                query.push(name, value);
+            match *name {
+                "host" if value.is_empty() => {
+                    let problem = "is empty; sqlx has no default host for that";
+                    return Err(self.made.error(Place::Field("host"), problem));
+                }
+                "host" if value.contains(',') => {
+                    let problem = "names more than one host; sqlx knows one";
+                    return Err(self.made.error(Place::Field("host"), problem));
+                }
+                // `sqlx` knows no authorities but Mozilla's and those of a file.
+                "sslrootcert" if value == "system" => return Err(self.made.no_room(name, form)),
+                // With an authority, libpq checks the chain; under `require`, `sqlx` does not.
+                "sslmode" if value == "require" && has_authority => query.push(name, "verify-ca"),
+                name if SQLX.contains(&name) => query.push(name, value),
+                _ => self.leave_out(name, form, &mut left_out)?,
             }
         }
         Ok(Form::new(url, left_out))

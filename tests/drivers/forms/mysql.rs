@@ -38,11 +38,7 @@ fn sqlx_reads_its_url_of_mysql_back() {
         prop_assert!(read.is_ok(), "{} {:?}", form.expose(), read);
         let read = read.unwrap();
         prop_assert_eq!(Some(read.get_username()), fields.login.as_deref());
-        // An empty password and none are the same to the server.
-        prop_assert_eq!(
-            password(&read),
-            fields.password.filter(|password| !password.is_empty())
-        );
+        prop_assert_eq!(password(&read), fields.password);
         prop_assert_eq!(
             read.get_database(),
             fields.schema.as_deref().filter(|schema| !schema.is_empty())
@@ -63,7 +59,7 @@ fn a_host_that_is_no_name_is_refused_or_read_back() {
         if let Ok(form) = client.sqlx_url() {
             let read = form.expose().parse::<MySqlConnectOptions>().unwrap();
             let expected = if host.is_empty() { "localhost" } else { &host };
-            prop_assert_eq!(read.get_host(), expected);
+            prop_assert_eq!(read.get_host().trim_matches(['[', ']']), expected);
         }
         Ok(true)
     });

@@ -50,8 +50,15 @@ fn a_host_of_redis_that_is_no_name_is_refused_or_read_back() {
             .port(6379);
         let client = connection.host(&host).build().unwrap().redis().unwrap();
         if let Ok(form) = client.url() {
+            // It refuses the wildcard addresses by itself.
+            let Ok(read) = form.expose().into_connection_info() else {
+                prop_assert!(
+                    host.parse::<std::net::IpAddr>()
+                        .is_ok_and(|host| host.is_unspecified())
+                );
+                return Ok(true);
+            };
             let expected = ConnectionAddr::Tcp(host, 6379);
-            let read = read(form.expose());
             prop_assert_eq!(read.addr(), &expected);
         }
         Ok(true)

@@ -51,12 +51,12 @@ fn sqlx_reads_its_url_back() {
         match &fields.host {
             Some(host) if host.starts_with('/') => {
                 prop_assert_eq!(
-                    read.get_socket().map(|path| path.as_path()),
+                    read.get_socket().map(std::path::PathBuf::as_path),
                     Some(Path::new(host))
                 );
             }
             Some(host) => {
-                prop_assert_eq!((read.get_host(), read.get_socket()), (host.as_str(), None))
+                prop_assert_eq!((read.get_host(), read.get_socket()), (host.as_str(), None));
             }
             None => {}
         }

@@ -37,7 +37,7 @@ fn tokio_postgres_reads_its_text_back() {
             Some('/') => Host::Unix(host.into()),
             _ => Host::Tcp(host.to_owned()),
         });
-        prop_assert_eq!(read.get_hosts(), Vec::from_iter(hosts));
+        prop_assert_eq!(read.get_hosts(), hosts.collect::<Vec<_>>());
         Ok(true)
     });
 }
