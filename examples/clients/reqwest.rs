@@ -14,10 +14,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         value.set_sensitive(true);
         headers.insert(header::HeaderName::from_bytes(name.as_bytes())?, value);
     }
-    let client = Client::builder().default_headers(headers);
+    let mut client = Client::builder().default_headers(headers);
+    if let Some(timeout) = api.timeout()? {
+        client = client.timeout(timeout);
+    }
     let client = client.tls_danger_accept_invalid_certs(!api.is_verified());
     let client = client.redirect(Policy::limited(api.redirects()?));
-    let client = client.timeout(api.timeout()?.unwrap_or(std::time::Duration::MAX));
     let url = format!("{}/ping", api.base_url());
     let answer = client.build()?.get(url).send().await?;
     println!("{} {}", answer.status(), answer.text().await?);

@@ -1,7 +1,14 @@
 //! `examples/clients/`, each run against its real server.
 
 // A test may panic: so it fails.
-#![allow(clippy::panic, clippy::expect_used, clippy::unwrap_used)]
+#![allow(
+    clippy::duplicate_mod,
+    clippy::format_push_string,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 #[path = "../support/certificates.rs"]
 mod certificates;
@@ -174,6 +181,9 @@ async fn the_reqwest_client_sends_login_and_headers() {
         (&*request.path, request.header("x-team")),
         ("/ping", Some("etl"))
     );
+    let bare = json!({"conn_type": "http", "host": server.url});
+    let answered = run(env!("CARGO_BIN_EXE_clients_reqwest"), "api", &bare);
+    assert_eq!(answered, printed("200 OK pong"));
 }
 
 #[test]
@@ -196,4 +206,25 @@ fn the_redis_client_writes_and_reads() {
     );
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
     assert!(!refused.stderr.contains("MARKER"), "{}", refused.stderr);
+}
+
+#[test]
+fn the_page_shows_the_examples_as_they_are() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let page = std::fs::read_to_string(format!("{root}/docs/clients.md")).unwrap();
+    for name in ["tokio_postgres", "sqlx", "object_store", "reqwest", "redis"] {
+        let heading = format!("(../examples/clients/{name}.rs)");
+        let (_, section) = page.split_once(&heading).unwrap();
+        let (_, fence) = section.split_once("```rust\n").unwrap();
+        let (shown, _) = fence.split_once("```").unwrap();
+        let example =
+            std::fs::read_to_string(format!("{root}/examples/clients/{name}.rs")).unwrap();
+        let mut lines = example.lines().map(str::trim);
+        for line in shown.lines().map(str::trim) {
+            assert!(
+                lines.any(|other| other == line),
+                "{name}: {line:?} is not in the example, or not there"
+            );
+        }
+    }
 }

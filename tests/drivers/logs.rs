@@ -2,7 +2,14 @@
 //! driver's own `Debug` shows one, the form's documentation says so, and the test says where.
 
 // A test may panic: so it fails.
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(
+    clippy::duplicate_mod,
+    clippy::format_push_string,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 #[path = "../support/log.rs"]
 mod log;
