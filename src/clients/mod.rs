@@ -50,7 +50,7 @@ pub use self::{
     aws::Aws,
     azure_blob::AzureBlob,
     error::{ClientError, ClientWarning},
-    forms::{Form, HttpHeaders, Pairs, PostgresTls},
+    forms::{Form, HttpHeaders, Pairs, PostgresTls, RedisTls},
     generic::Generic,
     google::Google,
     http::Http,
