@@ -1,11 +1,15 @@
-//! A foreign authority is refused by `sqlx` from a real MariaDB and by `redis` from a real Redis, through each
-//! form that checks certificates; the right one connects.
+//! A foreign authority is refused by `sqlx` from a real MariaDB, by `redis` from a real Redis, and by
+//! `object_store` and `reqwest` from a server on HTTPS, through each form that checks certificates; the right
+//! one connects.
 
 // A test may panic: so it fails.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 #[path = "../support/certificates.rs"]
 mod certificates;
+#[path = "../support/https.rs"]
+#[allow(dead_code)]
+mod https;
 #[path = "../support/mariadb.rs"]
 #[allow(dead_code)]
 mod mariadb;
@@ -17,10 +21,11 @@ mod redis_server;
 #[path = "../support/servers.rs"]
 mod servers;
 
-use std::{fs, path::Path};
+use std::{error::Error, fs, path::Path, sync::Arc};
 
 use airflow_secrets::{Connection, clients};
 use mariadb::{MariaDb, PASSWORD};
+use object_store::{ObjectStoreExt as _, RetryConfig, aws::AmazonS3Builder};
 use redis::{ClientTlsConfig, TlsCertificates};
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Connection as _, mysql::MySqlConnectOptions};
@@ -188,4 +193,94 @@ async fn redis_refuses_a_server_of_a_foreign_authority() {
         );
     }
     fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A server on HTTPS that has nothing, whose authority is at `ca.pem` of `folder`; `other-ca.pem` is another.
+fn https_server(folder: &Path) -> https::Server {
+    certificates::write(folder, "nobody");
+    let nothing = |_: &https::Request| https::Reply::json(404, &json!({}));
+    https::serve(&["localhost"], &folder.join("ca.pem"), Arc::new(nothing))
+}
+
+/// An error with its causes.
+fn whole(error: &dyn Error) -> String {
+    let (mut text, mut next) = (String::new(), Some(error));
+    while let Some(error) = next {
+        text += &format!("{error}\n");
+        next = error.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn object_store_refuses_an_s3_of_a_foreign_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = https_server(folder.path());
+    let ask = async |verify: Value| {
+        let endpoint = format!("https://localhost:{}", server.address.port());
+        let extra = json!({"endpoint_url": endpoint, "verify": verify});
+        let lake = client("aws", "", 1, "id", &extra).aws_s3().unwrap();
+        let mut builder = AmazonS3Builder::new().with_bucket_name("lake");
+        for (name, value) in lake.object_store().unwrap().iter() {
+            builder = builder.with_config(name.parse().unwrap(), value);
+        }
+        let retry = RetryConfig {
+            max_retries: 0,
+            ..RetryConfig::default()
+        };
+        let store = builder.with_retry(retry).build().unwrap();
+        store.get(&"a".into()).await.unwrap_err()
+    };
+    let refused = whole(&ask(Value::Null).await);
+    assert!(refused.contains("UnknownIssuer"), "{refused}");
+    let refused = whole(&ask(true.into()).await);
+    assert!(refused.contains("UnknownIssuer"), "{refused}");
+    // As botocore, which then checks nothing.
+    let answered = ask(false.into()).await;
+    assert!(
+        matches!(answered, object_store::Error::NotFound { .. }),
+        "{answered}"
+    );
+    // A file of authorities has no option, and is not left out.
+    let extra = json!({"verify": folder.path().join("ca.pem")});
+    let refused = client("aws", "", 1, "id", &extra)
+        .aws_s3()
+        .unwrap()
+        .object_store();
+    assert_eq!(refused.unwrap_err().member(), Some("verify"));
+}
+
+#[tokio::test]
+async fn reqwest_refuses_a_server_of_a_foreign_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = https_server(folder.path());
+    let ask = async |verify: Value| {
+        let host = "https://localhost";
+        let api = client(
+            "http",
+            host,
+            server.address.port(),
+            "",
+            &json!({"verify": verify}),
+        )
+        .http()
+        .unwrap();
+        let mut builder = reqwest::Client::builder().no_proxy();
+        builder = builder.tls_danger_accept_invalid_certs(!api.is_verified());
+        if let Some(path) = api.ca_bundle() {
+            let bundle = reqwest::Certificate::from_pem_bundle(&fs::read(path).unwrap()).unwrap();
+            builder = builder.tls_certs_only(bundle);
+        }
+        let answer = builder.build().unwrap().get(api.base_url()).send().await;
+        answer
+            .map(|answer| answer.status().as_u16())
+            .map_err(|error| whole(&error))
+    };
+    let file = |name: &str| Value::from(path(folder.path(), name));
+    assert_eq!(ask(file("ca.pem")).await, Ok(404));
+    assert_eq!(ask(false.into()).await, Ok(404));
+    for verify in [file("other-ca.pem"), true.into(), Value::Null] {
+        let refused = ask(verify).await.unwrap_err();
+        assert!(refused.contains("UnknownIssuer"), "{refused}");
+    }
 }
