@@ -3,7 +3,7 @@
 //! one connects.
 
 // A test may panic: so it fails.
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::format_push_string, clippy::panic, clippy::unwrap_used)]
 
 #[path = "../support/certificates.rs"]
 mod certificates;
