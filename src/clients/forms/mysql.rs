@@ -38,7 +38,7 @@ impl MySql {
         }
         url.push('@');
         let host = self.host();
-        if crate::python::url::is_ipv6(host) {
+        if crate::python::url::is_ipv6(host) && !host.contains('%') {
             url.push('[');
             url.push_str(host);
             url.push(']');

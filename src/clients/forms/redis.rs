@@ -133,7 +133,7 @@ impl Redis {
             }
             url.push('@');
         }
-        if crate::python::url::is_ipv6(host) {
+        if crate::python::url::is_ipv6(host) && !host.contains('%') {
             url.push('[');
             url.push_str(host);
             url.push(']');

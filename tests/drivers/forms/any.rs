@@ -24,7 +24,7 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
     // No text may hold a NUL: each form refuses it.
     let other = any::<char>().prop_filter("NUL", |c| *c != '\0');
     let texts = vec(prop_oneof![3 => odd, 1 => other], 0..12).prop_map(String::from_iter);
-    prop_oneof![8 => texts, 1 => select(&[".", "..", "%", "%41", "\\'", "a=b"][..]).prop_map(str::to_owned)]
+    prop_oneof![8 => texts, 1 => select(&[".", "..", "%", "%41", "fe80::1%eth0", "\\'", "a=b"][..]).prop_map(str::to_owned)]
 }
 
 /// The fields of a connection. An absent one and an empty one are two cases, but for the password: Airflow
