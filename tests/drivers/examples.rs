@@ -20,6 +20,8 @@ mod ports;
 #[path = "../support/postgres.rs"]
 #[allow(dead_code)]
 mod postgres;
+#[path = "../support/postgres_tls.rs"]
+mod postgres_tls;
 #[path = "../support/process.rs"]
 #[allow(dead_code)]
 mod process;
@@ -36,7 +38,8 @@ mod wire;
 use std::process::Command;
 
 use moto::moto;
-use postgres::{PASSWORD, Postgres};
+use postgres::PASSWORD;
+use postgres_tls::postgres_with_tls;
 use serde_json::json;
 
 /// What came of a run.
@@ -76,7 +79,8 @@ fn printed(stdout: &str) -> Run {
 
 #[tokio::test]
 async fn the_pools_ask_a_real_postgresql_over_tls() {
-    let (postgres, authority, foreign) = postgres_with_tls();
+    let postgres = postgres_with_tls();
+    let authority = |name: &str| postgres.folder.join(name).display().to_string();
     let role = postgres.database(postgres::TABLES).await;
     let warehouse = |authority: &str| {
         json!({
@@ -94,11 +98,11 @@ async fn the_pools_ask_a_real_postgresql_over_tls() {
         env!("CARGO_BIN_EXE_clients_sqlx"),
     ] {
         assert_eq!(
-            run(name, "warehouse", &warehouse(&authority)),
+            run(name, "warehouse", &warehouse(&authority("ca.pem"))),
             printed(&format!("{role} TLS=true")),
             "{name}"
         );
-        let refused = run(name, "warehouse", &warehouse(&foreign));
+        let refused = run(name, "warehouse", &warehouse(&authority("other-ca.pem")));
         assert_eq!((refused.code, &*refused.stdout), (Some(1), ""), "{name}");
         assert!(
             refused.stderr.contains("UnknownIssuer"),
@@ -107,21 +111,6 @@ async fn the_pools_ask_a_real_postgresql_over_tls() {
         );
         assert!(!refused.stderr.contains("marker"), "{}", refused.stderr);
     }
-}
-
-/// A server with TLS, the file of its authority, and that of another.
-fn postgres_with_tls() -> (Postgres, String, String) {
-    let folder = Postgres::initialise();
-    certificates::write(&folder, "nobody");
-    let file = |name: &str| folder.join(name).display().to_string();
-    let settings = [
-        "ssl=on",
-        &format!("ssl_cert_file={}", file("server.pem")),
-        &format!("ssl_key_file={}", file("server.key")),
-    ];
-    let server = Postgres::run(&folder, ports::free_port(), &settings, true);
-    let files = (file("ca.pem"), file("other-ca.pem"));
-    (Postgres { server, folder }, files.0, files.1)
 }
 
 #[tokio::test]

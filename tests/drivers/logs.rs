@@ -11,6 +11,8 @@
     clippy::unwrap_used
 )]
 
+#[path = "../support/certificates.rs"]
+mod certificates;
 #[path = "../support/log.rs"]
 mod log;
 #[path = "../support/moto.rs"]
@@ -21,6 +23,8 @@ mod ports;
 #[path = "../support/postgres.rs"]
 #[allow(dead_code)]
 mod postgres;
+#[path = "../support/postgres_tls.rs"]
+mod postgres_tls;
 #[path = "../support/process.rs"]
 #[allow(dead_code)]
 mod process;
@@ -44,6 +48,7 @@ use object_store::{
     gcp::GoogleCloudStorageBuilder, path::Path,
 };
 use postgres::Postgres;
+use postgres_tls::postgres_with_tls;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use sqlx::{
@@ -104,7 +109,7 @@ fn connection(kind: &str, port: u16, extra: &Value) -> Connection {
 #[tokio::test(flavor = "multi_thread")]
 async fn drivers_show_no_secret_but_where_the_documentation_says_so() {
     // The driver logs the text of each statement, and this one holds the password.
-    let postgres = Postgres::shared();
+    let postgres = postgres_with_tls();
     let sql = format!(
         "CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'; CREATE ROLE other LOGIN PASSWORD 'x'"
     );
@@ -119,7 +124,7 @@ async fn drivers_show_no_secret_but_where_the_documentation_says_so() {
     let mut shown = Shown::default();
     let nobody = ports::free_port();
 
-    of_postgres(&mut shown, nobody).await;
+    of_postgres(&mut shown, &postgres, nobody).await;
     of_mysql(&mut shown, nobody).await;
     of_object_store(&mut shown, nobody).await;
     of_reqwest(&mut shown, nobody).await;
@@ -144,7 +149,8 @@ async fn drivers_show_no_secret_but_where_the_documentation_says_so() {
 }
 
 /// Who logs. `redis` says nothing.
-const TARGETS: [&str; 5] = [
+const TARGETS: [&str; 6] = [
+    "rustls::",
     "tokio_postgres::",
     "sqlx::query",
     "reqwest::",
@@ -152,8 +158,8 @@ const TARGETS: [&str; 5] = [
     "object_store::",
 ];
 
-async fn of_postgres(shown: &mut Shown, nobody: u16) {
-    let postgres = Postgres::shared();
+/// `sqlx` goes over TLS, which the server offers.
+async fn of_postgres(shown: &mut Shown, postgres: &Postgres, nobody: u16) {
     for (port, user, is_right) in [
         (postgres.server.port, "app", true),
         (postgres.server.port, "other", false),

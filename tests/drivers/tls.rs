@@ -11,6 +11,8 @@ mod ports;
 #[path = "../support/postgres.rs"]
 #[allow(dead_code)]
 mod postgres;
+#[path = "../support/postgres_tls.rs"]
+mod postgres_tls;
 #[path = "../support/servers.rs"]
 mod servers;
 
@@ -18,6 +20,7 @@ use std::{process::Command, sync::Arc};
 
 use airflow_secrets::{Connection, clients};
 use postgres::{PASSWORD, Postgres};
+use postgres_tls::postgres_with_tls;
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
@@ -93,16 +96,7 @@ impl World {
     async fn start() -> Self {
         // `sqlx` takes the process's own for `verify-ca`; here, rustls is built with two.
         let _ = aws_lc_rs::default_provider().install_default();
-        let folder = Postgres::initialise();
-        certificates::write(&folder, "nobody");
-        let file = |name: &str| folder.join(name).display().to_string();
-        let settings = [
-            "ssl=on",
-            &format!("ssl_cert_file={}", file("server.pem")),
-            &format!("ssl_key_file={}", file("server.key")),
-        ];
-        let server = Postgres::run(&folder, ports::free_port(), &settings, true);
-        let postgres = Postgres { server, folder };
+        let postgres = postgres_with_tls();
         let role = postgres.database(postgres::TABLES).await;
         Self { postgres, role }
     }
