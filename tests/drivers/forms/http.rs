@@ -50,6 +50,7 @@ fn reqwest_reads_each_header_or_refuses_it() {
 
 #[test]
 fn reqwest_sends_what_it_would_send_for_login_and_password() {
+    let http = reqwest::Client::new();
     // Beside a login, Airflow gives an absent or empty password as `None`.
     property((text(), text()), |(login, password)| {
         let client = of(
@@ -67,9 +68,7 @@ fn reqwest_sends_what_it_would_send_for_login_and_password() {
         };
         // Beyond ASCII it writes UTF-8, and `requests` Latin-1: the form is that of `requests`.
         if is_ascii && !login.is_empty() && !password.is_empty() {
-            let request = reqwest::Client::new()
-                .get("http://h/")
-                .basic_auth(&login, Some(&password));
+            let request = http.get("http://h/").basic_auth(&login, Some(&password));
             let sent = request.build().unwrap();
             let sent = sent
                 .headers()
