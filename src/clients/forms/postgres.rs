@@ -71,6 +71,9 @@ const SQLX: [&str; 11] = [
     "options",
 ];
 
+/// The files of TLS and the key's passphrase, which libpq takes as absent where they are empty.
+const FILES: [&str; 4] = ["sslrootcert", "sslcert", "sslkey", "sslpassword"];
+
 /// What changes neither TLS nor who logs in, so that a form may be without it.
 const HARMLESS: [&str; 13] = [
     "application_name",
@@ -132,12 +135,7 @@ impl Postgres {
         let mut left_out = self.psycopg_alone();
         let mut url = "postgres://".to_owned();
         let mut query = Query::of(&mut url);
-        let is_authority = |text: &str| !text.is_empty() && text != "system";
-        let has_authority = self
-            .made
-            .params
-            .text("sslrootcert")
-            .is_some_and(is_authority);
+        let has_authority = self.filled("sslrootcert").is_some();
         for (name, value) in &parts {
             match *name {
                 "host" if value.is_empty() => {
@@ -148,6 +146,7 @@ impl Postgres {
                     let problem = "names more than one host; sqlx knows one";
                     return Err(self.made.error(Place::Field("host"), problem));
                 }
+                name if FILES.contains(&name) && value.is_empty() => {}
                 // `sqlx` knows no authorities but Mozilla's and those of a file.
                 "sslrootcert" if value == "system" => return Err(self.made.no_room(name, form)),
                 // With an authority, libpq checks the chain; under `require`, `sqlx` does not.
@@ -166,8 +165,8 @@ impl Postgres {
     /// certificates are set, for which [`tokio_postgres_and_tls`](Self::tokio_postgres_and_tls) is made; where
     /// `sslmode` is `allow`; and where TLS or who logs in depends on another option that it does not know.
     pub fn tokio_postgres(&self) -> Result<Form, ClientError> {
-        for name in ["sslrootcert", "sslcert", "sslkey", "sslpassword"] {
-            if self.made.params.get(name).is_some() {
+        for name in FILES {
+            if self.filled(name).is_some() {
                 return Err(self.made.no_room(name, "tokio-postgres"));
             }
         }
@@ -187,7 +186,7 @@ impl Postgres {
     /// # Errors
     /// As [`tokio_postgres`](Self::tokio_postgres), but for certificates and their check.
     pub fn tokio_postgres_and_tls(&self) -> Result<(Form, PostgresTls), ClientError> {
-        let text = |name: &str| self.made.params.text(name).map(str::to_owned);
+        let text = |name: &str| self.filled(name).map(Cow::into_owned);
         let sslmode = text("sslmode");
         let root_cert = text("sslrootcert");
         let is = |mode: &str| sslmode.as_deref() == Some(mode);
@@ -202,16 +201,21 @@ impl Postgres {
             root_cert,
             cert: text("sslcert"),
             key: text("sslkey"),
-            password: self.made.params.secret("sslpassword"),
+            password: self.filled("sslpassword").map(Secret::from),
             sslmode,
         };
         Ok((self.tokio_text()?, tls))
     }
 
+    /// A parameter as libpq is given it. For those of TLS, an empty one is an absent one.
+    fn filled(&self, name: &str) -> Option<Cow<'_, str>> {
+        let text = self.made.params.get(name).map(str_of);
+        text.filter(|text| !text.is_empty())
+    }
+
     fn tokio_text(&self) -> Result<Form, ClientError> {
         let form = "tokio-postgres";
-        let own = ["sslrootcert", "sslcert", "sslkey", "sslpassword"];
-        let mut parts = self.parts(&own)?;
+        let mut parts = self.parts(&FILES)?;
         let mut left_out = self.psycopg_alone();
         let is_system = self.made.params.text("sslrootcert") == Some("system");
         let mode = match self.sslmode() {
