@@ -210,7 +210,7 @@ impl AstroBuilder {
         let Some(organization) = organization else {
             return Err(missing(
                 ORGANIZATION,
-                "the token names no Organization, so set its id",
+                "the token names no Organization, or several, so set its id",
             ));
         };
         let view = match (workspace, deployment) {

@@ -369,10 +369,10 @@ impl User {
     /// A file comes before a text, as in kubectl.
     fn token(&self, place: &Part) -> Tokens {
         let file = self.token_file.as_deref().filter(|path| !path.is_empty());
-        let text = self.token.as_ref().filter(|token| !token.is_empty());
-        match (file, text) {
+        let text = self.token.as_ref().map(|token| token.expose().trim());
+        match (file, text.filter(|token| !token.is_empty())) {
             (Some(path), _) => Tokens::File(place.path(path)),
-            (None, Some(token)) => Tokens::Text(token.expose().trim().into()),
+            (None, Some(token)) => Tokens::Text(token.into()),
             (None, None) => Tokens::Without,
         }
     }
