@@ -120,7 +120,7 @@ impl AstroBuilder {
     }
 
     /// The id of the Workspace, which is asked where no Deployment is set. Default: `ASTRO_WORKSPACE_ID` of
-    /// the environment, else that in the token's permissions.
+    /// the environment, else that in the token's permissions where they name one alone.
     #[must_use]
     pub fn workspace_id(mut self, id: impl Into<String>) -> Self {
         self.workspace = Some(from_code("workspace_id", id.into()));
