@@ -69,18 +69,15 @@ impl Watch {
             };
             let begun = *begun;
             let end = begun + Duration::from_secs(SECONDS) + GRACE;
-            match timeout_at(end, body.frame()).await {
-                Ok(Some(Ok(frame))) => {
-                    let data = frame.into_data().unwrap_or_default();
-                    if data.contains(&b'\n') {
-                        return;
-                    }
+            if let Ok(Some(Ok(frame))) = timeout_at(end, body.frame()).await {
+                let data = frame.into_data().unwrap_or_default();
+                if data.contains(&b'\n') {
+                    return;
                 }
-                Ok(None | Some(Err(_))) | Err(_) => {
-                    self.answer = None;
-                    self.pause = pause_after(self.pause, begun.elapsed());
-                    self.until = Some(begun + self.pause);
-                }
+            } else {
+                self.answer = None;
+                self.pause = pause_after(self.pause, begun.elapsed());
+                self.until = Some(begun + self.pause);
             }
         }
     }
