@@ -158,6 +158,19 @@ impl Resolver {
         self.ask(|resolver| async move { resolver.get_variable(&key).await })?
     }
 
+    /// As [`crate::Resolver::get_variable_or`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get_variable_or(
+        &self,
+        key: &str,
+        default: impl Into<Secret>,
+    ) -> Result<Resolved<Secret>, Error> {
+        let (key, default) = (key.to_owned(), default.into());
+        self.ask(|resolver| async move { resolver.get_variable_or(&key, default).await })?
+    }
+
     /// As [`crate::Resolver::get_config`].
     ///
     /// # Errors

@@ -5,9 +5,10 @@ use std::time::Duration;
 use std::{error::Error as StdError, fmt};
 
 use crate::{
+    JsonError,
     backend::{Failure, Freshness},
     config::Warning,
-    report::{Asked, Report},
+    report::{Asked, OnOneLine, Report, Source},
 };
 
 /// Why there is no answer.
@@ -16,7 +17,8 @@ use crate::{
 /// message, so that a `main` that returns this error shows something a person can read. No message
 /// holds a secret, a response body or the user info of a URL.
 ///
-/// [`source`](StdError::source) gives the [`Failure`] or the [`ConfigurationError`] that decided.
+/// [`source`](StdError::source) gives the [`Failure`], the [`ConfigurationError`] or the [`JsonError`] that
+/// decided.
 ///
 /// ```
 /// use airflow_secrets::{ErrorKind, Resolver, backends::memory::MemoryBackend};
@@ -51,6 +53,13 @@ enum Reason {
         reason: &'static str,
     },
     Configuration(ConfigurationError),
+    /// A source answered, but not with the JSON that the caller reads.
+    Json {
+        asked: Asked,
+        source: Source,
+        report: Report,
+        error: JsonError,
+    },
 }
 
 /// What kind of error it was.
@@ -120,6 +129,16 @@ impl Error {
         self
     }
 
+    /// The answer of `source` is not the JSON that the caller reads.
+    pub(crate) fn not_json(asked: Asked, source: Source, report: Report, error: JsonError) -> Self {
+        Self(Box::new(Reason::Json {
+            asked,
+            source,
+            report,
+            error,
+        }))
+    }
+
     pub(crate) fn invalid_id(asked: Asked, reason: &'static str) -> Self {
         Self(Box::new(Reason::InvalidId { asked, reason }))
     }
@@ -131,6 +150,7 @@ impl Error {
             Reason::Unanswered { kind, .. } => *kind,
             Reason::InvalidId { .. } => ErrorKind::InvalidId,
             Reason::Configuration(_) => ErrorKind::Configuration,
+            Reason::Json { .. } => ErrorKind::InvalidValue,
         }
     }
 
@@ -138,7 +158,9 @@ impl Error {
     #[must_use]
     pub fn asked(&self) -> Option<&Asked> {
         match &*self.0 {
-            Reason::Unanswered { asked, .. } | Reason::InvalidId { asked, .. } => Some(asked),
+            Reason::Unanswered { asked, .. }
+            | Reason::InvalidId { asked, .. }
+            | Reason::Json { asked, .. } => Some(asked),
             Reason::Configuration(_) => None,
         }
     }
@@ -147,7 +169,7 @@ impl Error {
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
         match &*self.0 {
-            Reason::Unanswered { report, .. } => Some(report),
+            Reason::Unanswered { report, .. } | Reason::Json { report, .. } => Some(report),
             Reason::InvalidId { .. } | Reason::Configuration(_) => None,
         }
     }
@@ -158,7 +180,7 @@ impl Error {
         static LIVE: Freshness = Freshness::Live;
         match &*self.0 {
             Reason::Unanswered { freshness, .. } => freshness,
-            Reason::InvalidId { .. } | Reason::Configuration(_) => &LIVE,
+            Reason::InvalidId { .. } | Reason::Configuration(_) | Reason::Json { .. } => &LIVE,
         }
     }
 
@@ -220,6 +242,18 @@ impl fmt::Display for Error {
             }
             Reason::InvalidId { asked, reason } => write!(f, "{asked}: invalid id: {reason}"),
             Reason::Configuration(error) => error.fmt(f),
+            Reason::Json {
+                asked,
+                source,
+                error,
+                ..
+            } => {
+                let (backend, key) = (source.backend(), OnOneLine(source.native_key()));
+                write!(
+                    f,
+                    "the value of {asked} is invalid: {backend} ({key}): {error}"
+                )
+            }
         }
     }
 }
@@ -234,6 +268,7 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &*self.0 {
             Reason::Configuration(error) => Some(error),
+            Reason::Json { error, .. } => Some(error),
             _ => self.failure().map(|failure| failure as _),
         }
     }

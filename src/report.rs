@@ -430,7 +430,7 @@ impl fmt::Display for Sources {
 }
 
 /// A text with its control characters escaped: a native key holds the id as it was asked.
-struct OnOneLine<'a>(&'a str);
+pub(crate) struct OnOneLine<'a>(pub(crate) &'a str);
 
 impl fmt::Display for OnOneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

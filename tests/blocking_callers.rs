@@ -55,6 +55,9 @@ fn every_question_is_answered_as_the_async_resolver_does() {
     assert_eq!(resolver.get_connection("pg").unwrap().host(), Some("db"));
     assert_eq!(resolver.get_variable("colour").unwrap().expose(), "blue");
     assert_eq!(resolver.get_config("smtp").unwrap().expose(), "smtp://mail");
+    let defaulted = |key| resolver.get_variable_or(key, "green").unwrap();
+    assert_eq!(defaulted("colour").expose(), "blue");
+    assert_eq!(defaulted("absent").expose(), "green");
     assert!(resolver.find_connection("pg").unwrap().is_some());
     assert!(resolver.find_connection("absent").unwrap().is_none());
     assert!(resolver.find_variable("absent").unwrap().is_none());

@@ -9,7 +9,7 @@ mod folder;
 use std::error::Error as _;
 
 use airflow_secrets::{
-    ConfigurationError, Environment, ErrorKind, Failure, Resolver,
+    ConfigurationError, Environment, ErrorKind, Failure, JsonError, Resolver,
     backend::{FailureKind, Freshness},
     backends::memory::MemoryBackend,
 };
@@ -48,10 +48,15 @@ async fn a_variable_is_read_as_json_and_an_error_quotes_none_of_it() {
     let ports = resolver.get_variable("ports").await.unwrap();
     assert!(ports.json::<serde_json::Value>().is_ok());
     let error = ports.json::<Vec<u16>>().unwrap_err();
-    assert_eq!((error.line(), error.column()), (1, 16));
+    assert_eq!(error.kind(), ErrorKind::InvalidValue);
+    assert_eq!(error.asked().unwrap().id(), "ports");
+    assert_eq!(error.report().unwrap().attempts().len(), 1);
+    let place = error.source().unwrap().downcast_ref::<JsonError>().unwrap();
+    assert_eq!((place.line(), place.column()), (1, 16));
     assert_eq!(
         error.to_string(),
-        "the value is JSON, but not of the expected type (line 1, column 16)"
+        "the value of variable \"ports\" is invalid: mine (variable ports): the value is JSON, but not of \
+         the expected type (line 1, column 16)"
     );
     assert!(!format!("{error:?}").contains("hunter2"));
 }

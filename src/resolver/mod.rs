@@ -15,6 +15,7 @@ mod question;
 mod refused;
 mod resolved;
 mod search;
+mod variable;
 #[cfg_attr(not(feature = "_tokio"), path = "no_watch.rs")]
 mod watch;
 
@@ -318,7 +319,8 @@ impl Resolver {
 
     /// Variable `key` as text, as `Variable.get` gives it. An empty text is a value.
     ///
-    /// What `Variable.get(…, deserialize_json=True)` does is [`Secret::json`] on the answer.
+    /// What `Variable.get(…, deserialize_json=True)` does is [`Resolved::json`] on the answer;
+    /// [`get_variable_or`](Self::get_variable_or) takes a default.
     ///
     /// # Errors
     /// As [`get_connection`](Self::get_connection).

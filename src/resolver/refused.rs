@@ -84,7 +84,7 @@ impl<T> Resolved<T> {
             let problem = "every handle on it is gone: keep one as long as its answers are used";
             ConfigurationError::new("the resolver", "an answer that was refused", problem)
         })?;
-        (asker.ask_again)(resolver, asker.id.clone(), self.clone()).await
+        (asker.ask_again)(resolver, asker.asked.id().to_owned(), self.clone()).await
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) struct Asker<T> {
     options: LookupOptions,
     strict: bool,
     limit: Option<Duration>,
-    id: String,
+    asked: Asked,
     ask_again: AskAgain<T>,
 }
 
@@ -102,6 +102,11 @@ type AskAgain<T> =
     fn(Resolver, String, Resolved<T>) -> BoxFuture<'static, Result<Refused<T>, Error>>;
 
 impl<T> Asker<T> {
+    /// What was asked for.
+    pub(super) fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
     fn resolver(&self) -> Option<Resolver> {
         Some(Resolver {
             chain: self.chain.upgrade()?,
@@ -119,7 +124,7 @@ impl<T> Asker<T> {
             options: LookupOptions::new(),
             strict: false,
             limit: None,
-            id: String::new(),
+            asked: Asked::Variable(String::new()),
             ask_again: |_, _, _| async { Ok(Refused::TooSoon(Duration::ZERO)) }.boxed(),
         }
     }
@@ -133,7 +138,7 @@ impl Resolver {
             options: self.options.clone(),
             strict: self.strict,
             limit: self.limit,
-            id: id.to_owned(),
+            asked: Q::KIND.asked(id),
             ask_again: |resolver, id, refused| {
                 async move { resolver.ask_again::<Q>(&id, &refused).await }.boxed()
             },

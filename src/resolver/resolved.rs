@@ -56,6 +56,12 @@ impl<T> Resolved<T> {
         self
     }
 
+    /// The same answer, as fresh as the search that found no other.
+    pub(super) fn with_freshness(mut self, freshness: Freshness) -> Self {
+        self.freshness = freshness;
+        self
+    }
+
     /// The same answer from a cache, `age` old.
     #[cfg(feature = "cache")]
     pub(super) fn cached(mut self, age: Duration) -> Self {

@@ -6,6 +6,7 @@
 mod dump;
 mod mistake;
 mod parse;
+mod read;
 
 use std::{borrow::Cow, collections::HashMap};
 
