@@ -47,6 +47,35 @@ fn tokio_postgres_is_refused_a_mode_that_it_does_not_know() {
 }
 
 #[test]
+fn an_empty_file_of_tls_is_an_absent_one_as_for_libpq() {
+    let client = connection(r#"{"sslmode": "require", "sslrootcert": "", "sslcert": ""}"#);
+    let client = client.postgres().unwrap();
+    let (_, tls) = client.tokio_postgres_and_tls().unwrap();
+    assert_eq!(
+        (tls.root_cert, tls.cert, tls.checks_certificate),
+        (None, None, false)
+    );
+    let form = client.tokio_postgres().unwrap();
+    assert!(form.expose().ends_with("sslmode='require'"));
+    assert!(
+        client
+            .sqlx_url()
+            .unwrap()
+            .expose()
+            .ends_with("&sslmode=require")
+    );
+    // What is no text is not lost.
+    let client = connection(r#"{"sslmode": "require", "sslrootcert": 7}"#);
+    let client = client.postgres().unwrap();
+    assert!(client.tokio_postgres().is_err());
+    let (_, tls) = client.tokio_postgres_and_tls().unwrap();
+    assert_eq!(
+        (tls.root_cert.as_deref(), tls.checks_certificate),
+        (Some("7"), true)
+    );
+}
+
+#[test]
 fn a_mode_that_libpq_does_not_know_is_an_error() {
     let error = connection(r#"{"sslmode": "bogus"}"#).postgres();
     let error = error.unwrap_err();

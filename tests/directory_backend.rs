@@ -119,6 +119,14 @@ async fn a_volume_of_kubernetes_is_read_and_its_swap_is_seen_at_once() {
     // One that is gone in the next version leaves a link that leads nowhere.
     fs::remove_file(volume.join("..second/z")).unwrap();
     assert_eq!(variable(&backend, "z").await, Err("missing".into()));
+    // Nobody knows what a version holds that is gone as a whole.
+    fs::remove_dir_all(volume.join("..second")).unwrap();
+    let lost = format!(
+        "unavailable: {}: cannot be read: No such file or directory (os error 2); check the volume and who \
+         may read it",
+        folder.path().display()
+    );
+    assert_eq!(variable(&backend, "x").await, Err(lost));
 }
 
 #[tokio::test]

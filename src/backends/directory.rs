@@ -126,8 +126,8 @@ impl DirectoryBackend {
         }
         match found {
             Ok(value) => Ok(Lookup::found(value, native_key)),
-            Err(problem) if problem.is_not_found() => match self.folder.metadata() {
-                Ok(_) => Ok(Lookup::missing(native_key)),
+            Err(problem) if problem.is_not_found() => match self.is_whole(&path) {
+                Ok(()) => Ok(Lookup::missing(native_key)),
                 // Nobody knows what the volume would hold.
                 Err(error) => Err(unreadable(&self.folder, &error).at(native_key)),
             },
@@ -138,6 +138,17 @@ impl DirectoryBackend {
             .at(native_key)),
             Err(Problem::Io(error)) => Err(unreadable(&path, &error).at(native_key)),
         }
+    }
+
+    /// Whether a file that is not at `path` is missing for certain.
+    ///
+    /// # Errors
+    /// When the folder is not there, or that into which the link at `path` leads.
+    fn is_whole(&self, path: &Path) -> io::Result<()> {
+        self.folder.metadata()?;
+        let link = path.read_link().ok();
+        let target = link.and_then(|link| Some(path.parent()?.join(link.parent()?)));
+        target.map_or(Ok(()), |target| target.metadata().map(drop))
     }
 
     fn open(&self, path: &Path) -> Result<Secret, Problem> {

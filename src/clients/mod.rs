@@ -22,7 +22,7 @@
 //!   `mysqlclient`, `requests`, `redis-py`, `boto3`, `google-auth`, `azure-storage-blob`, `paramiko`,
 //!   `confluent-kafka` or Snowflake's connector.
 //! - A form that a driver in Rust reads is made from them, and refused where it would weaken TLS or lose
-//!   who logs in.
+//!   who logs in. `docs/clients.md` lists them, and shows five drivers at work.
 //! - [`ClientError`] names the connection, the field and the reason. Where the hook refuses, so do we.
 //! - `warnings()` are likely mistakes that the hook takes, such as the text `"false"` where any text counts
 //!   as yes. They are logged too.
@@ -50,7 +50,7 @@ pub use self::{
     aws::Aws,
     azure_blob::AzureBlob,
     error::{ClientError, ClientWarning},
-    forms::{Form, HttpHeaders, Pairs, PostgresTls},
+    forms::{Form, HttpHeaders, Pairs, PostgresTls, RedisTls},
     generic::Generic,
     google::Google,
     http::Http,

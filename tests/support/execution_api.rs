@@ -11,7 +11,7 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
+use tokio::{net::TcpStream, sync::OnceCell};
 
 use super::{
     ports::free_port,
@@ -33,6 +33,9 @@ const KEY: &str = "a key of the tests alone, and of 64 bytes at least, as HS512 
 /// The base64 of 32 bytes that everybody knows.
 const FERNET_KEY: &str = "cXVpY2tzdGFydC1kZW1vLWtleS1ub3QtYS1zZWNyZXQ=";
 
+/// The certificate of a server over TLS.
+pub(crate) const SSL_CERT: &str = "AIRFLOW__API__SSL_CERT";
+
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct ExecutionApi {
@@ -46,7 +49,8 @@ pub(crate) struct ExecutionApi {
 
 impl ExecutionApi {
     /// Starts a server whose metadata DB is a copy of the one that `rows` describe, with further
-    /// settings. Where one of them is `FORBIDS`, ids that begin with its value are denied.
+    /// settings. Where one of them is `FORBIDS`, ids that begin with its value are denied. Where one is
+    /// `[api] ssl_cert`, it is served over TLS.
     pub(crate) async fn start(rows: Value, settings: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
         std::fs::copy(database(rows).await, home.path().join("airflow.db")).unwrap();
@@ -67,8 +71,10 @@ impl ExecutionApi {
         let of_server = ["api-server", "--apps", "execution", "--host", "127.0.0.1"];
         arguments.extend(of_server.map(str::to_owned));
         arguments.extend(["--port".to_owned(), port.to_string()]);
+        let has_tls = settings.iter().any(|(name, _)| *name == SSL_CERT);
+        let scheme = if has_tls { "https" } else { "http" };
         let mut server = Self {
-            url: format!("http://127.0.0.1:{port}/execution/"),
+            url: format!("{scheme}://127.0.0.1:{port}/execution/"),
             port,
             arguments,
             process: None,
@@ -92,11 +98,16 @@ impl ExecutionApi {
         self.process = None;
     }
 
-    /// Waits until it answers.
+    /// Waits until it answers; over TLS, where it may want a certificate, until it listens, which it does
+    /// when all else is done.
     pub(crate) async fn answers(&self) {
+        let process = self.process.as_ref().unwrap();
+        if self.url.starts_with("https") {
+            let listens = async || TcpStream::connect(self.address()).await.is_ok();
+            return process.until("the API server listens", listens).await;
+        }
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let health = format!("{}health", self.url);
-        let process = self.process.as_ref().unwrap();
         let is_healthy = async || {
             let answer = http.get(&health).send().await;
             answer.is_ok_and(|answer| answer.status() == 200)

@@ -120,7 +120,7 @@ impl AstroBuilder {
     }
 
     /// The id of the Workspace, which is asked where no Deployment is set. Default: `ASTRO_WORKSPACE_ID` of
-    /// the environment, else that in the token's permissions.
+    /// the environment, else that in the token's permissions where they name one alone.
     #[must_use]
     pub fn workspace_id(mut self, id: impl Into<String>) -> Self {
         self.workspace = Some(from_code("workspace_id", id.into()));
@@ -210,7 +210,7 @@ impl AstroBuilder {
         let Some(organization) = organization else {
             return Err(missing(
                 ORGANIZATION,
-                "the token names no Organization, so set its id",
+                "the token names no Organization, or several, so set its id",
             ));
         };
         let view = match (workspace, deployment) {

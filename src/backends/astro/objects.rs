@@ -67,6 +67,17 @@ pub(super) struct Object {
     pub(super) auto_link_deployments: Option<bool>,
 }
 
+impl Object {
+    /// Whether `other` is this one. Resolved objects have no id.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        let place = |object: &Self| {
+            let source = object.source_scope_entity_id.clone();
+            (object.key.clone(), object.scope_entity_id.clone(), source)
+        };
+        place(self) == place(other)
+    }
+}
+
 /// The fields of a connection, and those that a link puts in their place.
 #[derive(Clone, Default, Deserialize)]
 pub(super) struct Connection {

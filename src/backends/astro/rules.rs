@@ -125,7 +125,8 @@ impl SetFields<'_> {
 
     /// The extra. It is masked as a whole where a part of it is.
     fn extra(&self, value: Option<&RawValue>) -> Part<Secret> {
-        let json = value.map(RawValue::get).filter(|json| *json != "null");
+        let json = value.map(RawValue::get);
+        let json = json.filter(|json| !matches!(*json, "null" | "\"\""));
         let object = json.and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok());
         let is_masked = |path: &str| {
             let leaf = object.as_ref().and_then(|object| leaf(object, path));

@@ -3,7 +3,7 @@
 //!
 //! [`ExecutionApiBackend`] reads connections and variables from the API server of Airflow 3, which asks
 //! its own secrets backend, environment and metadata DB. It is for programs that have a task's token:
-//! an executor, an edge worker, a sidecar.
+//! an executor, an edge worker, a sidecar. The example `execution_api` is one.
 //!
 //! * **The token**: see [`ExecutionApiCredential`]. A new one that the server gives with an answer takes
 //!   its place. On a denial the file or callback is asked again, and the request is repeated once if there

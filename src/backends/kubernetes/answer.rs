@@ -48,8 +48,15 @@ pub(super) struct Place<'a> {
 #[derive(Deserialize)]
 struct SecretList<'a> {
     kind: &'a str,
+    metadata: Option<ListMetadata>,
     #[serde(borrow)]
     items: Option<Vec<Item<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct ListMetadata {
+    /// Where the rest of the list begins. No API server cuts a list that is asked for without a limit.
+    r#continue: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +96,15 @@ pub(super) fn read(answer: &Response<Bytes>, place: Place<'_>) -> Result<Reading
 fn found(body: &[u8], place: Place<'_>) -> Result<HashMap<String, Held>, Failure> {
     let list = serde_json::from_slice::<SecretList<'_>>(body).ok();
     let list = list.filter(|list| list.kind == "SecretList");
-    let mut items = list.ok_or_else(|| not_kubernetes(200))?.items;
+    let list = list.ok_or_else(|| not_kubernetes(200))?;
+    let rest = list.metadata.and_then(|metadata| metadata.r#continue);
+    if rest.is_some_and(|rest| !rest.is_empty()) {
+        return Err(lasting(
+            FailureKind::Unavailable,
+            "the answer is a part of the list of secrets, though all of it was asked for: check the proxy",
+        ));
+    }
+    let mut items = list.items;
     let items = items.get_or_insert_default();
     items.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
     let mut held = HashMap::new();

@@ -19,7 +19,8 @@ pub(super) const SECONDS: u64 = 300;
 /// How much later than that it is given up.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// The pauses before the API server is asked anew, after an answer and after failures in a row.
+/// The pauses before the API server is asked anew, after an answer, and after failures or short answers in
+/// a row.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -45,6 +46,7 @@ pub(super) fn changes(
 struct Watch {
     client: Arc<Client>,
     selector: String,
+    /// The answer that goes on, and when it began.
     answer: Option<(Incoming, Instant)>,
     /// When the API server may be asked again.
     until: Option<Instant>,
@@ -59,21 +61,23 @@ impl Watch {
             std::future::pending::<()>().await;
         }
         loop {
-            let Some((body, end)) = &mut self.answer else {
+            let Some((body, begun)) = &mut self.answer else {
                 if self.begin().await {
                     return;
                 }
                 continue;
             };
-            match timeout_at(*end, body.frame()).await {
-                Ok(Some(Ok(frame))) => {
-                    let data = frame.into_data().unwrap_or_default();
-                    if data.contains(&b'\n') {
-                        self.pause = FIRST_PAUSE;
-                        return;
-                    }
+            let begun = *begun;
+            let end = begun + Duration::from_secs(SECONDS) + GRACE;
+            if let Ok(Some(Ok(frame))) = timeout_at(end, body.frame()).await {
+                let data = frame.into_data().unwrap_or_default();
+                if data.contains(&b'\n') {
+                    return;
                 }
-                Ok(None | Some(Err(_))) | Err(_) => self.answer = None,
+            } else {
+                self.answer = None;
+                self.pause = pause_after(self.pause, begun.elapsed());
+                self.until = Some(begun + self.pause);
             }
         }
     }
@@ -86,8 +90,7 @@ impl Watch {
         match self.client.watch(&self.selector).await {
             Ok(body) => {
                 let now = Instant::now();
-                self.answer = Some((body, now + Duration::from_secs(SECONDS) + GRACE));
-                self.until = Some(now + self.pause);
+                self.answer = Some((body, now));
                 true
             }
             Err(failure) => {
@@ -95,9 +98,43 @@ impl Watch {
                     "changes of Kubernetes Secrets are not told, and are asked for at intervals: {failure}"
                 );
                 sleep(self.pause).await;
-                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                self.pause = longer(self.pause);
                 false
             }
         }
+    }
+}
+
+/// The pause after an answer that went on for so long, which began after `pause`. One that ended by then
+/// may end as soon again: whoever sends such answers is asked less and less often.
+fn pause_after(pause: Duration, lasted: Duration) -> Duration {
+    if lasted > pause {
+        FIRST_PAUSE
+    } else {
+        longer(pause)
+    }
+}
+
+fn longer(pause: Duration) -> Duration {
+    (pause * 2).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_whose_answers_end_at_once_is_asked_less_and_less_often() {
+        let mut pause = FIRST_PAUSE;
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            pause = pause_after(pause, Duration::from_millis(5));
+            pauses.push(pause.as_secs());
+        }
+        assert_eq!(pauses, [2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(
+            pause_after(pause, Duration::from_secs(SECONDS)),
+            FIRST_PAUSE
+        );
     }
 }

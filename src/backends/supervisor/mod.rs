@@ -30,8 +30,10 @@
 //! * **The socket**: [`TcpTransport`] for a program that owns it; [`Transport`] where a task's SDK does.
 //!   The example `native_task` is a whole task. [`Resolver::for_worker`](crate::Resolver::for_worker)
 //!   takes the sockets by itself, at its first request to the supervisor
-//!   ([`SupervisorBackend::started_by`]): a program that ends with exit code 0 is then a task that
-//!   succeeds.
+//!   ([`SupervisorBackend::started_by`]).
+//! * **The task's end** is the program's to tell: a task succeeds that sends `SucceedTask`, as the
+//!   example does. Of one that ends without a word, even with exit code 0, the API server learns
+//!   nothing, and its state stays *running* until the scheduler finds it.
 //! * **Missing** is what the supervisor says so of. A denial is final: no other source is asked. What
 //!   the supervisor or the API server behind it fails at is *unavailable*.
 //! * **Ids**: the supervisor puts an id into a URL as it is. An id that would be another there is

@@ -19,6 +19,9 @@ impl Http {
     /// The headers that every request has, with `Authorization: Basic …` where there is a login. A header
     /// that is `null` is left out.
     ///
+    /// Mark each value as sensitive (`HeaderValue::set_sensitive`): else `reqwest`'s `Debug` of a client shows
+    /// it.
+    ///
     /// # Errors
     /// [`ClientError`] where a header is no text, or has a line break, as `requests` refuses it; and where
     /// login or password have characters beyond Latin-1.

@@ -9,7 +9,7 @@ mod redis;
 
 use std::fmt;
 
-pub use self::{http::HttpHeaders, postgres::PostgresTls};
+pub use self::{http::HttpHeaders, postgres::PostgresTls, redis::RedisTls};
 
 use super::{error::ClientError, extra::Made};
 use crate::{

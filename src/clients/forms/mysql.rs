@@ -15,8 +15,11 @@ impl MySql {
     /// `VERIFY_CA`, or `VERIFY_IDENTITY` where it has a true `check_hostname`; an `ssl` without one means
     /// `REQUIRED`.
     ///
+    /// `sqlx`'s `Debug` of `MySqlConnectOptions`, and of a pool's options with it, shows the password.
+    ///
     /// # Errors
-    /// [`ClientError`] where a token is to be got first, or TLS has options that `sqlx` does not know.
+    /// [`ClientError`] where a token is to be got first, or TLS has options that `sqlx` does not know; and
+    /// where there is no login, for which `sqlx` puts `root`.
     pub fn sqlx_url(&self) -> Result<Form, ClientError> {
         let form = "sqlx";
         if self.iam().is_some() {
@@ -24,16 +27,18 @@ impl MySql {
             return Err(self.made.wrong("iam", problem));
         }
         let mut url = "mysql://".to_owned();
-        if let Some(user) = self.user() {
-            percent::quote(user, &mut url);
-        }
+        let user = self.user().filter(|user| !user.is_empty());
+        let problem =
+            "is not set; sqlx would log in as `root`, where the hook's driver asks the system";
+        let user = user.ok_or_else(|| self.made.error(Place::Field("login"), problem))?;
+        percent::quote(user, &mut url);
         if let Some(password) = self.password().filter(|password| !password.is_empty()) {
             url.push(':');
             percent::quote(password.expose(), &mut url);
         }
         url.push('@');
         let host = self.host();
-        if crate::python::url::is_ipv6(host) {
+        if crate::python::url::is_ipv6(host) && !host.contains('%') {
             url.push('[');
             url.push_str(host);
             url.push(']');
@@ -48,7 +53,12 @@ impl MySql {
         url.push(':');
         url.push_str(&self.port().to_string());
         url.push('/');
-        percent::quote(self.database(), &mut url);
+        let database = self.database();
+        if [".", ".."].contains(&database) {
+            let problem = "is a step in a path, which no URL for sqlx has as a name";
+            return Err(self.made.error(Place::Field("schema"), problem));
+        }
+        percent::quote(database, &mut url);
         let mut query = Query::of(&mut url);
         let mut left_out = Vec::new();
         for (mode, value) in self.tls(form)? {

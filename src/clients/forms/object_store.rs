@@ -9,7 +9,8 @@ use crate::{
 };
 
 impl Aws {
-    /// The options of `object_store`'s `AmazonS3Builder`: `aws_access_key_id`, `aws_region`, …
+    /// The options of `object_store`'s `AmazonS3Builder`: `aws_access_key_id`, `aws_region`, … That builder's
+    /// `Debug` shows them in clear; the store's does not.
     ///
     /// # Errors
     /// [`ClientError`] where it has no option for what decides who asks: a role (which it ignores beside
@@ -75,7 +76,13 @@ impl Aws {
                 }
                 "s3" => {
                     if value.get("addressing_style") == Some(&Value::from("virtual")) {
-                        out.push("aws_virtual_hosted_style_request", "true");
+                        // With an endpoint of one's own, that option wants the bucket in the endpoint.
+                        if self.endpoint_url().is_some() {
+                            let name = "config_kwargs.s3.addressing_style";
+                            out.left_out.push(name.to_owned());
+                        } else {
+                            out.push("aws_virtual_hosted_style_request", "true");
+                        }
                     }
                 }
                 "use_fips_endpoint"
@@ -94,7 +101,7 @@ impl Aws {
 }
 
 impl Google {
-    /// The options of `object_store`'s `GoogleCloudStorageBuilder`.
+    /// The options of `object_store`'s `GoogleCloudStorageBuilder`, whose `Debug` shows the key in clear.
     ///
     /// # Errors
     /// [`ClientError`] where it has no option for what decides who asks: an account to impersonate, a secret
@@ -143,7 +150,7 @@ impl Google {
 
 impl AzureBlob {
     /// The options of `object_store`'s `MicrosoftAzureBuilder`: the account, its endpoint where it is not
-    /// Azure's, and the credentials.
+    /// Azure's, and the credentials. The `Debug` of the store that it builds shows them in clear.
     ///
     /// # Errors
     /// [`ClientError`] for a connection string without account or credentials that are known, and for

@@ -71,6 +71,9 @@ const SQLX: [&str; 11] = [
     "options",
 ];
 
+/// The files of TLS and the key's passphrase, which libpq takes as absent where they are empty.
+const FILES: [&str; 4] = ["sslrootcert", "sslcert", "sslkey", "sslpassword"];
+
 /// What changes neither TLS nor who logs in, so that a form may be without it.
 const HARMLESS: [&str; 13] = [
     "application_name",
@@ -116,28 +119,40 @@ impl Postgres {
     /// The URL for `sqlx`'s `PgConnectOptions`. All is in the query, which `sqlx` decodes in every part.
     ///
     /// `sqlx` fills in what is absent from `PG…` variables, as libpq does. It logs parameters that it does not
-    /// know, with their values: the form has none.
+    /// know, with their values: the form has none. Its `Debug` of `PgConnectOptions`, and of a pool's options
+    /// with it, shows the password.
+    ///
+    /// Where `sslmode` is `require` beside an `sslrootcert`, the form says `verify-ca`: libpq checks the
+    /// certificate then, and `sqlx` would not.
     ///
     /// # Errors
     /// [`ClientError`] where a token is to be got first, or `extra` sets what `sqlx` has no option for and
-    /// TLS or who logs in depends on it.
+    /// TLS or who logs in depends on it, `sslrootcert` of `system` among it; and for a host that is empty or
+    /// a list.
     pub fn sqlx_url(&self) -> Result<Form, ClientError> {
         let parts = self.parts(&[])?;
         let form = "sqlx";
         let mut left_out = self.psycopg_alone();
         let mut url = "postgres://".to_owned();
         let mut query = Query::of(&mut url);
+        let has_authority = self.filled("sslrootcert").is_some();
         for (name, value) in &parts {
-            if *name == "host" && value.contains(',') {
-                return Err(self.made.error(
-                    Place::Field("host"),
-                    "names more than one host; sqlx knows one",
-                ));
-            }
-            if *name == "hostaddr" || !SQLX.contains(name) {
-                self.leave_out(name, form, &mut left_out)?;
-            } else {
-                query.push(name, value);
+            match *name {
+                "host" if value.is_empty() => {
+                    let problem = "is empty; sqlx has no default host for that";
+                    return Err(self.made.error(Place::Field("host"), problem));
+                }
+                "host" if value.contains(',') => {
+                    let problem = "names more than one host; sqlx knows one";
+                    return Err(self.made.error(Place::Field("host"), problem));
+                }
+                name if FILES.contains(&name) && value.is_empty() => {}
+                // `sqlx` knows no authorities but Mozilla's and those of a file.
+                "sslrootcert" if value == "system" => return Err(self.made.no_room(name, form)),
+                // With an authority, libpq checks the chain; under `require`, `sqlx` does not.
+                "sslmode" if value == "require" && has_authority => query.push(name, "verify-ca"),
+                name if SQLX.contains(&name) => query.push(name, value),
+                _ => self.leave_out(name, form, &mut left_out)?,
             }
         }
         Ok(Form::new(url, left_out))
@@ -150,8 +165,8 @@ impl Postgres {
     /// certificates are set, for which [`tokio_postgres_and_tls`](Self::tokio_postgres_and_tls) is made; where
     /// `sslmode` is `allow`; and where TLS or who logs in depends on another option that it does not know.
     pub fn tokio_postgres(&self) -> Result<Form, ClientError> {
-        for name in ["sslrootcert", "sslcert", "sslkey", "sslpassword"] {
-            if self.made.params.get(name).is_some() {
+        for name in FILES {
+            if self.filled(name).is_some() {
                 return Err(self.made.no_room(name, "tokio-postgres"));
             }
         }
@@ -171,7 +186,7 @@ impl Postgres {
     /// # Errors
     /// As [`tokio_postgres`](Self::tokio_postgres), but for certificates and their check.
     pub fn tokio_postgres_and_tls(&self) -> Result<(Form, PostgresTls), ClientError> {
-        let text = |name: &str| self.made.params.text(name).map(str::to_owned);
+        let text = |name: &str| self.filled(name).map(Cow::into_owned);
         let sslmode = text("sslmode");
         let root_cert = text("sslrootcert");
         let is = |mode: &str| sslmode.as_deref() == Some(mode);
@@ -186,16 +201,21 @@ impl Postgres {
             root_cert,
             cert: text("sslcert"),
             key: text("sslkey"),
-            password: self.made.params.secret("sslpassword"),
+            password: self.filled("sslpassword").map(Secret::from),
             sslmode,
         };
         Ok((self.tokio_text()?, tls))
     }
 
+    /// A parameter as libpq is given it. For those of TLS, an empty one is an absent one.
+    fn filled(&self, name: &str) -> Option<Cow<'_, str>> {
+        let text = self.made.params.get(name).map(str_of);
+        text.filter(|text| !text.is_empty())
+    }
+
     fn tokio_text(&self) -> Result<Form, ClientError> {
         let form = "tokio-postgres";
-        let own = ["sslrootcert", "sslcert", "sslkey", "sslpassword"];
-        let mut parts = self.parts(&own)?;
+        let mut parts = self.parts(&FILES)?;
         let mut left_out = self.psycopg_alone();
         let is_system = self.made.params.text("sslrootcert") == Some("system");
         let mode = match self.sslmode() {

@@ -8,6 +8,22 @@ use crate::{
     python::percent,
 };
 
+/// The files of TLS, for which the crate `redis` has no place in a URL: the program reads them, and gives
+/// their text to `Client::build_with_tls`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RedisTls {
+    /// `ssl_ca_certs`, the path of the authorities' certificates; without it, the machine's own count.
+    pub ca_certs: Option<String>,
+    /// `ssl_certfile`, the path of the client's certificate.
+    pub certfile: Option<String>,
+    /// `ssl_keyfile`, the path of the client's key.
+    pub keyfile: Option<String>,
+}
+
+/// The members of `extra` that are in [`RedisTls`].
+const FILES: [&str; 3] = ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"];
+
 impl Redis {
     /// The URL for the crate `redis`: `redis://` or, with TLS, `rediss://`.
     ///
@@ -16,9 +32,42 @@ impl Redis {
     ///
     /// # Errors
     /// [`ClientError`] for a cluster, for which [`node_urls`](Self::node_urls) is made, and where `extra`
-    /// names authorities or certificates: no URL has room for them, and the driver takes their text by
-    /// `Client::build_with_tls`.
+    /// names authorities or certificates, for which [`url_and_tls`](Self::url_and_tls) is made: no URL has
+    /// room for them.
     pub fn url(&self) -> Result<Form, ClientError> {
+        self.check_files()?;
+        self.url_of_host()
+    }
+
+    /// The URL for the crate `redis`, and the files that `Client::build_with_tls` has to be given. Without
+    /// TLS there are none.
+    ///
+    /// # Errors
+    /// As [`url`](Self::url), but for authorities and certificates; and where one of them is no text.
+    pub fn url_and_tls(&self) -> Result<(Form, RedisTls), ClientError> {
+        let file = |name: &str| {
+            let value = self.made.params.get(name).filter(|_| self.is_tls());
+            let text = value.map(|value| self.made.text(name, value));
+            text.transpose().map(|text| text.map(str::to_owned))
+        };
+        let [ca_certs, certfile, keyfile] = FILES;
+        let tls = RedisTls {
+            ca_certs: file(ca_certs)?,
+            certfile: file(certfile)?,
+            keyfile: file(keyfile)?,
+        };
+        Ok((self.url_of_host()?, tls))
+    }
+
+    fn check_files(&self) -> Result<(), ClientError> {
+        let is_set = |name: &&str| self.is_tls() && self.made.params.get(name).is_some();
+        match FILES.into_iter().find(is_set) {
+            Some(name) => Err(self.made.no_room(name, "redis")),
+            None => Ok(()),
+        }
+    }
+
+    fn url_of_host(&self) -> Result<Form, ClientError> {
         if self.is_cluster() {
             let problem = "is true; a cluster has a URL for each node";
             return Err(self.made.wrong("cluster", problem));
@@ -33,6 +82,7 @@ impl Redis {
     /// # Errors
     /// As [`url`](Self::url).
     pub fn node_urls(&self) -> Result<Vec<Form>, ClientError> {
+        self.check_files()?;
         let mut urls = Vec::new();
         if let (Some(host), Some(port)) = (self.host(), self.port())
             && !host.is_empty()
@@ -59,11 +109,6 @@ impl Redis {
         let is_tls = self.is_tls();
         let mut is_insecure = false;
         if is_tls {
-            for name in ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"] {
-                if params.get(name).is_some() {
-                    return Err(self.made.no_room(name, "redis"));
-                }
-            }
             is_insecure = match params.get("ssl_cert_reqs") {
                 None => false,
                 Some(Value::String(how)) if how == "required" => false,
@@ -88,7 +133,7 @@ impl Redis {
             }
             url.push('@');
         }
-        if crate::python::url::is_ipv6(host) {
+        if crate::python::url::is_ipv6(host) && !host.contains('%') {
             url.push('[');
             url.push_str(host);
             url.push(']');

@@ -52,11 +52,19 @@ fn what_is_no_api_token_or_names_no_scope_is_refused_at_the_start() {
         ),
         (
             vec![("ASTRO_API_TOKEN", permissions(&["a:b"]))],
-            "ASTRO_ORGANIZATION_ID (the environment): is not set: the token names no Organization, so set its \
-             id",
+            "ASTRO_ORGANIZATION_ID (the environment): is not set: the token names no Organization, or \
+             several, so set its id",
         ),
         (
             vec![("ASTRO_API_TOKEN", permissions(&["organizationId:o"]))],
+            "ASTRO_DEPLOYMENT_ID (the environment): is not set: set the id of the Deployment, or that of a \
+             Workspace in ASTRO_WORKSPACE_ID",
+        ),
+        (
+            vec![(
+                "ASTRO_API_TOKEN",
+                permissions(&["organizationId:o", "workspaceId:a", "workspaceId:b"]),
+            )],
             "ASTRO_DEPLOYMENT_ID (the environment): is not set: set the id of the Deployment, or that of a \
              Workspace in ASTRO_WORKSPACE_ID",
         ),
@@ -188,6 +196,28 @@ async fn a_refused_key_is_told_of_its_successor() {
         Err("AccessDenied: there is no token: Astro refused the Deployment API key (HTTP 401). Astro ended such \
              keys in June 2024: make an API token, and set ASTRO_API_TOKEN to it"
             .to_owned())
+    );
+}
+
+#[tokio::test]
+async fn an_empty_token_is_none() {
+    let platform = platform();
+    let variables = with_key(&platform);
+    let tokens = std::mem::take(&mut platform.world().tokens);
+    let empty = tokens.into_values().map(|role| (" ".to_owned(), role));
+    platform.world().tokens = empty.collect();
+    let astro = builder(variables).build().unwrap();
+    let failure = variable(&astro, "x").await.unwrap_err();
+    assert!(
+        failure
+            .starts_with("Unavailable: there is no token: the answer is not one of Astro's login"),
+        "{failure}"
+    );
+    let requests = platform.take_requests();
+    assert!(
+        requests
+            .iter()
+            .all(|request| !request.headers.contains_key("authorization"))
     );
 }
 

@@ -166,6 +166,75 @@ async fn a_list_that_ends_early_is_not_taken_for_the_whole() {
     );
 }
 
+/// A page of these variables, each of which has its own name as its value.
+fn page(total: usize, names: &[&str]) -> Reply {
+    let objects = names.iter().map(|name| {
+        json!({
+            "objectKey": name, "objectType": "AIRFLOW_VARIABLE", "scope": "DEPLOYMENT", "scopeEntityId": "d1",
+            "airflowVariable": {"value": name, "isSecret": false},
+        })
+    });
+    let objects = objects.collect::<Vec<_>>();
+    Reply::json(
+        200,
+        &json!({"environmentObjects": objects, "totalCount": total}),
+    )
+}
+
+#[tokio::test]
+async fn a_list_that_changes_while_it_is_read_is_read_again() {
+    let platform = platform();
+    // Between the two pages `a` went, which moved `c` to the first of them.
+    let before = [page(4, &["a", "b"]), page(3, &["d"])];
+    let after = [page(3, &["b", "c"]), page(3, &["d"])];
+    platform
+        .world()
+        .first
+        .extend(before.into_iter().chain(after));
+    let astro = builder(platform.reach(Some("d1"))).build().unwrap();
+    assert_eq!(variable(&astro, "c").await, Ok("c".to_owned()));
+    assert_eq!(variable(&astro, "a").await, Err("missing".to_owned()));
+    let requests = platform.take_requests();
+    let offsets = requests.iter().map(|request| request.parameter("offset"));
+    assert_eq!(offsets.collect::<Vec<_>>(), ["0", "2", "0", "2"]);
+}
+
+#[tokio::test]
+async fn a_first_page_that_comes_again_is_not_taken_for_the_rest() {
+    let platform = platform();
+    let again = [page(4, &["a", "b"]), page(4, &["a", "b"])];
+    platform.world().first.extend(again);
+    let astro = builder(platform.reach(Some("d1"))).build().unwrap();
+    assert_eq!(
+        variable(&astro, "c").await,
+        Err(
+            "Unavailable: Astro's list of environment objects ended before all of them were there"
+                .to_owned()
+        )
+    );
+}
+
+#[tokio::test]
+async fn an_extra_that_comes_as_an_empty_text_is_masked_or_not_set() {
+    let platform = platform();
+    let one = |name: &str, set: &[&str]| {
+        json!({
+            "objectKey": name, "objectType": "CONNECTION", "scope": "DEPLOYMENT", "scopeEntityId": "d1",
+            "connection": {"type": "http", "host": "h", "extra": ""}, "setFields": set,
+        })
+    };
+    let objects = [one("masked", &["connection.extra"]), one("bare", &[])];
+    let listed = Reply::json(
+        200,
+        &json!({"environmentObjects": objects, "totalCount": 2}),
+    );
+    platform.world().first.push_back(listed);
+    let astro = builder(platform.reach(Some("d1"))).build().unwrap();
+    let masked = connection(&astro, "masked").await.unwrap_err();
+    assert!(masked.starts_with("AccessDenied"), "{masked}");
+    assert_eq!(connection(&astro, "bare").await, Ok("http://h".to_owned()));
+}
+
 #[tokio::test]
 async fn a_redirect_takes_the_token_nowhere() {
     let platform = platform();

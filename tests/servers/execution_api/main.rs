@@ -13,6 +13,8 @@
 #[allow(dead_code)]
 #[path = "../../support"]
 mod support {
+    pub(crate) mod authority;
+    pub(crate) mod example;
     pub(crate) mod execution_api;
     pub(crate) mod hostile;
     pub(crate) mod https;
@@ -26,6 +28,7 @@ mod support {
 mod answers;
 mod conforms;
 mod denials;
+mod example_run;
 mod faults;
 mod keep_alive;
 mod reads;
@@ -37,6 +40,7 @@ mod settings;
 mod side_by_side;
 mod stores;
 mod teams;
+mod tls;
 mod tokens;
 
 use airflow_secrets::{

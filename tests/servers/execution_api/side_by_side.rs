@@ -25,7 +25,7 @@ const SCRIPT: &str = concat!(
     "/../conformance/execution_api.py"
 );
 
-type Question = (&'static str, String);
+pub(crate) type Question = (&'static str, String);
 
 /// Texts that some encoding changes.
 const ODD: [&str; 12] = [
@@ -179,7 +179,8 @@ fn environment(folder: &std::path::Path) -> BTreeMap<String, String> {
     environment
 }
 
-fn airflow(
+/// The answers of a task in Python.
+pub(crate) fn airflow(
     environment: &BTreeMap<String, String>,
     token: &str,
     questions: &[Question],
@@ -217,7 +218,8 @@ fn airflow(
     answers
 }
 
-async fn ours(
+/// Ours.
+pub(crate) async fn ours(
     environment: &BTreeMap<String, String>,
     token: &str,
     questions: &[Question],

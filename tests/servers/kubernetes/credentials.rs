@@ -141,10 +141,16 @@ async fn a_kubeconfigs_tokens_and_client_certificates_log_in_to_a_real_cluster()
     let by_data = json!({
         "certificate-authority-data": BASE64_STANDARD.encode(server.authority.certificate_pem()),
     });
+    // `base64` breaks its output into lines; kubectl reads them.
+    let encoded = BASE64_STANDARD.encode(server.authority.certificate_pem());
+    let lines = encoded.as_bytes().chunks(76).map(<[u8]>::to_vec);
+    let broken = String::from_utf8(lines.collect::<Vec<_>>().join(&b"\r\n"[..])).unwrap() + "\n";
+    let by_lines = json!({"certificate-authority-data": broken});
     let unchecked = json!({"insecure-skip-tls-verify": true});
     for (authority, user, expected) in [
         (&by_path, json!({"token": token}), Ok("v")),
         (&by_data, json!({"token": token}), Ok("v")),
+        (&by_lines, json!({"token": token}), Ok("v")),
         (&unchecked, json!({"token": token}), Ok("v")),
         // A path is relative to the kubeconfig's folder.
         (&by_path, json!({"tokenFile": "token"}), Ok("v")),
@@ -161,8 +167,8 @@ async fn a_kubeconfigs_tokens_and_client_certificates_log_in_to_a_real_cluster()
         (
             &by_path,
             json!({
-                "client-certificate-data": base64(&files.certificate),
-                "client-key-data": base64(&files.key),
+                "client-certificate-data": base64(&files.certificate) + "\n",
+                "client-key-data": base64(&files.key) + "\n",
             }),
             Ok("v"),
         ),
@@ -220,8 +226,12 @@ async fn the_default_kubeconfig_is_the_one_that_kubectl_reads() {
         "users: [{name: u, user: {token: from-one}}]\nclusters: null\n",
     )
     .unwrap();
+    // So does an empty one.
+    let empty = home.path().join("empty");
+    std::fs::write(&empty, "").unwrap();
     let list = [
         "/nowhere",
+        empty.to_str().unwrap(),
         one.to_str().unwrap(),
         kube.join("config").to_str().unwrap(),
     ]
@@ -387,6 +397,56 @@ async fn a_kubeconfig_that_cannot_be_read_says_why_and_shows_nothing_of_it() {
         Err(
             "context (KubernetesCredential): is given without a kubeconfig: a pod has no contexts"
                 .into()
+        )
+    );
+}
+
+#[tokio::test]
+async fn two_entries_of_a_kubeconfig_with_one_name_are_an_error_as_in_kubectl() {
+    let twice = |kind: &str| {
+        let mut config = entries(&json!({"server": URL}), &json!({"token": "m4rk3r"}));
+        let list = config[kind].as_array_mut().unwrap();
+        list.push(list[0].clone());
+        config
+    };
+    assert_unusable([
+        (
+            twice("clusters"),
+            "has two clusters named \"c\": remove one of them",
+        ),
+        (
+            twice("users"),
+            "has two users named \"u\": remove one of them",
+        ),
+        (
+            twice("contexts"),
+            "has two contexts named \"x\": remove one of them",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_of_kubeconfig_that_may_be_there_is_not_passed_over() {
+    let home = tempfile::tempdir().unwrap();
+    let circle = home.path().join("circle");
+    std::os::unix::fs::symlink(&circle, &circle).unwrap();
+    let other = home.path().join("other");
+    std::fs::write(
+        &other,
+        entries(&json!({"server": URL}), &json!({})).to_string(),
+    )
+    .unwrap();
+    let list = format!("{}:{}", circle.display(), other.display());
+    let built = KubernetesSecretsBackend::builder()
+        .environment(&Environment::from_iter([("KUBECONFIG", &*list)]))
+        .credential(KubernetesCredential::default_kubeconfig())
+        .build();
+    assert_eq!(
+        built.map(drop).unwrap_err().to_string(),
+        format!(
+            "kubeconfig ({}): cannot be read: Too many levels of symbolic links (os error 40)",
+            circle.display()
         )
     );
 }

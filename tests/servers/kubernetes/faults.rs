@@ -136,6 +136,12 @@ async fn no_refusal_is_a_missing_secret_and_none_is_repeated() {
             ErrorKind::Unavailable,
             not_one(200),
         ),
+        (
+            Answer::new(200, r#"{"kind": "SecretList", "metadata": {"continue": "abc"}, "items": []}"#),
+            ErrorKind::Unavailable,
+            "the answer is a part of the list of secrets, though all of it was asked for: check the proxy"
+                .into(),
+        ),
     ] {
         let server = Queued::with([answer.clone(), answer.clone(), answer]).await;
         let resolver = Resolver::builder().custom_backend(backend(&server)).build();

@@ -11,6 +11,7 @@
 
 mod conversation;
 mod native_task;
+mod readme;
 mod side_by_side;
 mod worker;
 

@@ -155,8 +155,9 @@ impl Client {
         scope: Scope<'_>,
         deadline: Deadline,
     ) -> Result<Vec<Object>, Failure> {
-        let mut objects = Vec::new();
+        let mut objects = Vec::<Object>::new();
         let mut read = 0;
+        let mut total = None;
         for _ in 0..MOST_PAGES {
             let url = self.page_url(kind, scope, PAGE, read);
             let Page {
@@ -164,6 +165,17 @@ impl Client {
                 total_count,
             } = self.page(&url, deadline).await?;
             let count = u64::try_from(environment_objects.len()).unwrap_or(PAGE);
+            if *total.get_or_insert(total_count) != total_count {
+                // One that went meanwhile moved another to a page that was read before.
+                objects.clear();
+                (read, total) = (0, None);
+                continue;
+            }
+            let first = environment_objects.first();
+            if first.is_some_and(|first| objects.first().is_some_and(|one| one.is(first))) {
+                // The offset did not reach Astro.
+                return Err(answer::incomplete());
+            }
             read += count;
             objects.extend(environment_objects);
             if read >= total_count {

@@ -89,6 +89,9 @@ impl Key {
         let life = Duration::from_secs(expires_in.as_u64().unwrap_or_default()).min(LONGEST_LIFE);
         let good_until = asked + life.saturating_sub(MARGIN.min(life / 4));
         let token = Secret::from(access_token);
+        if token.expose().trim().is_empty() {
+            return Err(unreadable());
+        }
         Token::new(&token, Some(good_until.into_std())).ok_or_else(unreadable)
     }
 }

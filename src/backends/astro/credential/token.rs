@@ -94,10 +94,10 @@ impl ApiToken {
             let ids = permissions
                 .iter()
                 .filter_map(|permission| permission.split_once(':'));
-            let mut ids = ids
-                .filter(|(other, _)| *other == kind)
-                .map(|(_, id)| id.to_owned());
-            ids.next()
+            let mut ids = ids.filter(|(other, _)| *other == kind).map(|(_, id)| id);
+            let first = ids.next()?;
+            // Of several, none is meant without being said.
+            ids.all(|id| id == first).then(|| first.to_owned())
         };
         let token = Token::new(&Secret::from(text), None).ok_or_else(not_one)?;
         let ends = exp.as_f64().filter(|seconds| *seconds >= 0.0);

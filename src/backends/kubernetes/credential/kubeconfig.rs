@@ -1,6 +1,7 @@
 //! Kubeconfigs: <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/>.
 
 use std::{
+    collections::HashSet,
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -24,13 +25,27 @@ use crate::{
 /// The namespace of a context that names none.
 const DEFAULT_NAMESPACE: &str = "default";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 struct Content {
     clusters: Option<Vec<NamedCluster>>,
     users: Option<Vec<NamedUser>>,
     contexts: Option<Vec<NamedContext>>,
     current_context: Option<String>,
+}
+
+impl Content {
+    /// The kind and name of two entries that have one name, which kubectl refuses.
+    fn repeated(&self) -> Option<(&'static str, &str)> {
+        let clusters = self.clusters.iter().flatten().map(|named| &*named.name);
+        let users = self.users.iter().flatten().map(|named| &*named.name);
+        let contexts = self.contexts.iter().flatten().map(|named| &*named.name);
+        let named = (clusters.map(|name| ("clusters", name)))
+            .chain(users.map(|name| ("users", name)))
+            .chain(contexts.map(|name| ("contexts", name)));
+        let mut seen = HashSet::new();
+        named.into_iter().find(|entry| !seen.insert(*entry))
+    }
 }
 
 #[derive(Deserialize)]
@@ -113,8 +128,13 @@ impl Part {
         let json = yaml_as_json(text).map_err(|why| unusable(&origin, why))?;
         // The parser's own words may quote a secret.
         let content = json
-            .json::<Content>()
-            .map_err(|_| unusable(&origin, "it has not the form of a kubeconfig"))?;
+            .json::<Option<Content>>()
+            .map_err(|_| unusable(&origin, "it has not the form of a kubeconfig"))?
+            .unwrap_or_default();
+        if let Some((kind, name)) = content.repeated() {
+            let why = format!("has two {kind} named {name:?}: remove one of them");
+            return Err(unusable(&origin, why));
+        }
         Ok(Self {
             origin,
             folder,
@@ -289,9 +309,8 @@ impl ClusterEntry {
             }
             // It comes before a path, as in kubectl.
             (false, Some(data), _) => Roots::Pem(
-                STANDARD
-                    .decode(data)
-                    .map_err(|_| place.error("certificate-authority-data is not base64"))?,
+                base64(data)
+                    .ok_or_else(|| place.error("certificate-authority-data is not base64"))?,
             ),
             (false, None, Some(path)) => Roots::At(place.path(path)),
             (false, None, None) => return Ok(None),
@@ -350,10 +369,10 @@ impl User {
     /// A file comes before a text, as in kubectl.
     fn token(&self, place: &Part) -> Tokens {
         let file = self.token_file.as_deref().filter(|path| !path.is_empty());
-        let text = self.token.as_ref().filter(|token| !token.is_empty());
-        match (file, text) {
+        let text = self.token.as_ref().map(|token| token.expose().trim());
+        match (file, text.filter(|token| !token.is_empty())) {
             (Some(path), _) => Tokens::File(place.path(path)),
-            (None, Some(token)) => Tokens::Text(token.expose().trim().into()),
+            (None, Some(token)) => Tokens::Text(token.into()),
             (None, None) => Tokens::Without,
         }
     }
@@ -420,13 +439,20 @@ impl Pem {
             Self::File(path) => files::read_text(&path)
                 .map_err(|error| format!("cannot be read from {}: {error}", path.display())),
             Self::Base64(data) => {
-                let text = STANDARD.decode(data.expose()).ok();
+                let text = base64(data.expose());
                 let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
                 text.map(Secret::from)
                     .ok_or_else(|| "is not the base64 of a PEM text".to_owned())
             }
         }
     }
+}
+
+/// What `text` encodes, which may be broken into lines, as kubectl reads it.
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let is_break = |c: &char| matches!(c, '\r' | '\n');
+    let line = text.chars().filter(|c| !is_break(c)).collect::<String>();
+    STANDARD.decode(Secret::from(line).expose()).ok()
 }
 
 /// A URL without a slash at its end. Without TLS only this machine is asked, since whoever is between

@@ -113,8 +113,9 @@ fn default_paths(environment: &Environment) -> Result<Vec<PathBuf>, Configuratio
     const VARIABLE: &str = "KUBECONFIG";
     if let Some(paths) = environment.non_empty(VARIABLE) {
         let paths = std::env::split_paths(paths).filter(|path| !path.as_os_str().is_empty());
-        // As kubectl, which takes those that are there.
-        let (there, absent) = paths.partition::<Vec<PathBuf>, _>(|path| path.exists());
+        // As kubectl, which takes those that are there, and fails where that cannot be told.
+        let is_there = |path: &PathBuf| path.try_exists().unwrap_or(true);
+        let (there, absent) = paths.partition::<Vec<PathBuf>, _>(is_there);
         return match there.is_empty() {
             true if absent.is_empty() => {
                 let problem = "names no file";
