@@ -32,14 +32,12 @@ pub(crate) fn env_line(connection: &Connection) -> Result<Secret, ExportError> {
             best = (readers, Some(value));
         }
     }
-    match best.1 {
-        Some(value) => Ok(Line { name, value }.to_secret()),
-        None => {
-            let problem = "neither a URI nor JSON holds all of it: its `extra` is not JSON, and a \
-                           description, an unusual type or an empty field stands beside it";
-            Err(ExportError::connection(conn_id, problem))
-        }
-    }
+    let Some(value) = best.1 else {
+        let problem = "neither a URI nor JSON holds all of it: its `extra` is not JSON, and a \
+                       description, an unusual type or an empty field stands beside it";
+        return Err(ExportError::connection(conn_id, problem));
+    };
+    Ok(Line { name, value }.to_secret())
 }
 
 /// What Docker Compose's names are made of, and `docker run`'s may be.

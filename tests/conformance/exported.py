@@ -109,8 +109,8 @@ def export(cases, seed):
 
 def read_back():
     ids = [json.loads(line)["conn_id"] for line in (FOLDER / "connections.jsonl").read_text().splitlines()]
-    files = {name: load_connections_dict(str(FOLDER / name)) for name in ("ours.yaml", "ours.json", "ours-uri.env")}
-    # A shell takes ASCII names alone, and no process's environment holds the names of the others otherwise.
+    files = {name: load_connections_dict(str(FOLDER / name)) for name in ("ours.yaml", "ours.json")}
+    # What a shell makes of the quotes is what the environment holds.
     for line in (FOLDER / "ours.env").read_text().split("\n"):
         name, _, quoted = line.partition("=")
         if name:
