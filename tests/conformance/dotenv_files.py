@@ -1,6 +1,6 @@
 """Prints `.env` files, a JSON line each, for Docker Compose's own reader:
 
-    python3 tests/conformance/dotenv.py --cases 1200 --seed 1 |
+    python3 tests/conformance/dotenv_files.py --cases 1200 --seed 1 |
         (cd tests/conformance/dotenv && go run .) > tests/conformance/dotenv.jsonl
 """
 
