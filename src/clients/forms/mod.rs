@@ -11,10 +11,13 @@ use std::fmt;
 
 pub use self::{http::HttpHeaders, postgres::PostgresTls, redis::RedisTls};
 
-use super::{error::ClientError, extra::Made};
+use super::{
+    error::{ClientError, Place},
+    extra::Made,
+};
 use crate::{
     Secret,
-    python::{Sink, percent},
+    python::{Sink, percent, url::is_ipv6},
 };
 
 /// A text that a driver reads, such as a URL. It holds the password, in clear; `Debug` does not show it.
@@ -131,6 +134,17 @@ impl<'u> Query<'u> {
     }
 }
 
+/// Writes `host` between brackets, if it is an IPv6 address without a zone, which no URL has.
+fn push_ipv6(host: &str, url: &mut String) -> bool {
+    let is_written = is_ipv6(host) && !host.contains('%');
+    if is_written {
+        url.push('[');
+        url.push_str(host);
+        url.push(']');
+    }
+    is_written
+}
+
 impl Made {
     /// `name` has no place in `form`, and what it says may not be lost.
     fn no_room(&self, name: &str, form: &str) -> ClientError {
@@ -138,6 +152,23 @@ impl Made {
             "has no place in the form for {form}, which would be weaker without it; give it to the driver by its own means"
         );
         self.wrong(name, problem)
+    }
+
+    /// Writes `host` where a URL has it, for a parser that decodes nothing there.
+    ///
+    /// # Errors
+    /// Where it is neither a name nor an address that such a URL can hold.
+    fn push_host(&self, host: &str, reader: &str, url: &mut String) -> Result<(), ClientError> {
+        if push_ipv6(host, url) {
+            return Ok(());
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        if !host.chars().all(is_name) {
+            let problem = format!("has characters that no host's name has in a URL for {reader}");
+            return Err(self.error(Place::Field("host"), problem));
+        }
+        url.push_str(host);
+        Ok(())
     }
 
     /// An error where a text has a NUL character, which would end it early in a driver in C.

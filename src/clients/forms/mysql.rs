@@ -37,19 +37,7 @@ impl MySql {
             percent::quote(password.expose(), &mut url);
         }
         url.push('@');
-        let host = self.host();
-        if crate::python::url::is_ipv6(host) && !host.contains('%') {
-            url.push('[');
-            url.push_str(host);
-            url.push(']');
-        } else {
-            let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-            if !host.chars().all(is_name) {
-                let problem = "has characters that no host's name has in a URL for sqlx";
-                return Err(self.made.error(Place::Field("host"), problem));
-            }
-            url.push_str(host);
-        }
+        self.made.push_host(self.host(), form, &mut url)?;
         url.push(':');
         url.push_str(&self.port().to_string());
         url.push('/');

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{Form, Query};
+use super::{Form, Query, push_ipv6};
 use crate::{
     Secret,
     clients::{
@@ -349,11 +349,7 @@ fn url_of(parts: &[(&str, Cow<'_, str>)]) -> String {
             url.push('@');
         }
         in_front.push("host");
-        if crate::python::url::is_ipv6(host) && !host.contains('%') {
-            url.push('[');
-            url.push_str(host);
-            url.push(']');
-        } else {
+        if !push_ipv6(host, &mut url) {
             percent::quote(host, &mut url);
         }
         if let Some(port) =

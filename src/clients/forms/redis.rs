@@ -133,18 +133,7 @@ impl Redis {
             }
             url.push('@');
         }
-        if crate::python::url::is_ipv6(host) && !host.contains('%') {
-            url.push('[');
-            url.push_str(host);
-            url.push(']');
-        } else {
-            let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-            if !host.chars().all(is_name) {
-                let problem = "has characters that no host's name has in a URL for the crate redis";
-                return Err(self.made.error(Place::Field("host"), problem));
-            }
-            url.push_str(host);
-        }
+        self.made.push_host(host, "the crate redis", &mut url)?;
         url.push(':');
         url.push_str(&port.to_string());
         let database = match params.get("db") {
