@@ -18,11 +18,12 @@ const LONG_KEY: usize = 100;
 
 /// A connection's fields as Airflow's export has them, with their order.
 fn fields(connection: &Connection) -> [(&'static str, Value<'_>); 8] {
-    let text = |text: Option<&str>| match text {
-        Some(text) => Value::String(Text::Owned(text.to_owned().into())),
-        None => Value::Null,
-    };
-    let secret = |secret: Option<&Secret>| text(secret.map(Secret::expose));
+    fn text(text: Option<&str>) -> Value<'_> {
+        text.map_or(Value::Null, |text| Value::String(Text::Borrowed(text)))
+    }
+    fn secret(secret: Option<&Secret>) -> Value<'_> {
+        text(secret.map(Secret::expose))
+    }
     let port = match connection.port() {
         Some(port) => Value::Int(Cow::Owned(port.to_string())),
         None => Value::Null,

@@ -127,8 +127,7 @@ pub fn variables_to_json<'v>(
     variables: impl IntoIterator<Item = (&'v str, &'v Secret)>,
 ) -> Result<Secret, ExportError> {
     let variables = variables.into_iter().collect::<Vec<_>>();
-    let mut seen = HashSet::new();
-    if let Some((key, _)) = variables.iter().find(|(key, _)| !seen.insert(*key)) {
+    if let Some(key) = first_repeated(variables.iter().map(|(key, _)| *key)) {
         return Err(ExportError {
             subject: format!("variable {key:?}"),
             problem: TWICE.into(),
@@ -142,11 +141,13 @@ fn each_once<C: Deref<Target = Connection>>(
     connections: impl IntoIterator<Item = C>,
 ) -> Result<Vec<C>, ExportError> {
     let connections = connections.into_iter().collect::<Vec<_>>();
-    let mut seen = HashSet::new();
-    let twice = connections.iter().map(|one| one.conn_id());
-    if let Some(conn_id) = twice.into_iter().find(|&conn_id| !seen.insert(conn_id)) {
-        return Err(ExportError::connection(conn_id, TWICE));
+    match first_repeated(connections.iter().map(|one| one.conn_id())) {
+        Some(conn_id) => Err(ExportError::connection(conn_id, TWICE)),
+        None => Ok(connections),
     }
-    drop(seen);
-    Ok(connections)
+}
+
+fn first_repeated<'i>(mut ids: impl Iterator<Item = &'i str>) -> Option<&'i str> {
+    let mut seen = HashSet::new();
+    ids.find(|id| !seen.insert(*id))
 }

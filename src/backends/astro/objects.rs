@@ -70,11 +70,9 @@ pub(super) struct Object {
 impl Object {
     /// Whether `other` is this one. Resolved objects have no id.
     pub(super) fn is(&self, other: &Self) -> bool {
-        let place = |object: &Self| {
-            let source = object.source_scope_entity_id.clone();
-            (object.key.clone(), object.scope_entity_id.clone(), source)
-        };
-        place(self) == place(other)
+        self.key == other.key
+            && self.scope_entity_id == other.scope_entity_id
+            && self.source_scope_entity_id == other.source_scope_entity_id
     }
 }
 
