@@ -6,7 +6,11 @@
 // A test may panic: so it fails.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
+#[path = "support/fields.rs"]
+mod fields;
+
 use airflow_secrets::{Connection, ConnectionError, Dialect, Fields, Secret};
+use fields::fields;
 use serde_json::{Map, Value, json};
 
 const CORE: &str = include_str!("conformance/codec-core.jsonl");
@@ -82,17 +86,7 @@ fn typed(given: &Map<String, Value>) -> Option<Fields> {
 }
 
 fn held(connection: &Connection) -> Map<String, Value> {
-    let held = json!({
-        "conn_type": connection.conn_type(),
-        "description": connection.description(),
-        "host": connection.host(),
-        "login": connection.login(),
-        "password": connection.password().map(Secret::expose),
-        "schema": connection.schema(),
-        "port": connection.port(),
-        "extra": connection.extra().map(Secret::expose),
-    });
-    held.as_object().unwrap().clone()
+    fields(connection).as_object().unwrap().clone()
 }
 
 /// All that a connection answers, in the form of the corpus.

@@ -6,12 +6,16 @@
     reason = "a test's helpers may fail the test"
 )]
 
+#[path = "support/fields.rs"]
+mod fields;
+
 use std::{fs, path::PathBuf};
 
 use airflow_secrets::{
-    Connection, Dialect, Environment, Secret,
+    Connection, Dialect, Environment, Fields, Secret,
     export::{self, EnvForm},
 };
+use fields::fields;
 use serde_json::Value;
 
 fn file(name: &str) -> String {
@@ -36,51 +40,24 @@ fn lines(name: &str) -> Vec<Value> {
     lines.collect()
 }
 
-fn connection(fields: &Value) -> Connection {
-    let text = |name: &str| fields[name].as_str();
-    let mut made = Connection::builder(text("conn_id").unwrap());
-    if let Some(conn_type) = text("conn_type") {
-        made = made.conn_type(conn_type);
-    }
-    if let Some(description) = text("description") {
-        made = made.description(description);
-    }
-    if let Some(host) = text("host") {
-        made = made.host(host);
-    }
-    if let Some(login) = text("login") {
-        made = made.login(login);
-    }
-    if let Some(password) = text("password") {
-        made = made.password(password);
-    }
-    if let Some(schema) = text("schema") {
-        made = made.schema(schema);
-    }
-    if let Some(port) = fields["port"].as_u64() {
-        made = made.port(u16::try_from(port).unwrap());
-    }
-    if let Some(extra) = text("extra") {
-        made = made.extra(extra);
-    }
-    made.build().unwrap()
+fn connection(given: &Value) -> Connection {
+    let text = |name: &str| given[name].as_str().map(str::to_owned);
+    let mut fields = Fields::default();
+    fields.conn_type = text("conn_type");
+    fields.description = text("description");
+    fields.host = text("host");
+    fields.login = text("login");
+    fields.password = text("password").map(Secret::from);
+    fields.schema = text("schema");
+    fields.port = given["port"]
+        .as_u64()
+        .map(|port| u16::try_from(port).unwrap());
+    fields.extra = text("extra").map(Secret::from);
+    Connection::from_fields(given["conn_id"].as_str().unwrap(), fields, Dialect::Core).unwrap()
 }
 
 fn connections() -> Vec<Connection> {
     lines("connections.jsonl").iter().map(connection).collect()
-}
-
-fn fields(connection: &Connection) -> Value {
-    serde_json::json!({
-        "conn_type": connection.conn_type(),
-        "description": connection.description(),
-        "host": connection.host(),
-        "login": connection.login(),
-        "password": connection.password().map(Secret::expose),
-        "schema": connection.schema(),
-        "port": connection.port(),
-        "extra": connection.extra().map(Secret::expose),
-    })
 }
 
 /// `fields` with the extra as what it says, where it is JSON.

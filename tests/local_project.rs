@@ -9,6 +9,8 @@
     reason = "a test's helpers may fail the test"
 )]
 
+#[path = "support/fields.rs"]
+mod fields;
 #[path = "local_filesystem_cases/folder.rs"]
 mod folder;
 
@@ -19,6 +21,7 @@ use airflow_secrets::{
     backend::{FailureKind, LookupOptions, SkipReason},
     backends::local_filesystem::{LocalProjectBackend, LocalProjectBuilder},
 };
+use fields::fields_and_uri;
 use folder::Folder;
 use serde_json::{Value, json};
 
@@ -50,17 +53,7 @@ fn connection(lookup: Result<Lookup<Connection>, Failure>) -> Value {
     let Ok(Lookup::Found { value, .. }) = lookup else {
         panic!("{lookup:?}");
     };
-    json!({
-        "conn_type": value.conn_type(),
-        "description": value.description(),
-        "host": value.host(),
-        "login": value.login(),
-        "password": value.password().map(Secret::expose),
-        "schema": value.schema(),
-        "port": value.port(),
-        "extra": value.extra().map(Secret::expose),
-        "uri": value.get_uri().expose(),
-    })
+    fields_and_uri(&value)
 }
 
 /// The text of a variable.

@@ -1,8 +1,12 @@
 //! Cases that a real Airflow has answered, and this crate's answers in the same form.
 
+#[path = "../support/fields.rs"]
+mod fields;
+
 use std::{fs, path::Path};
 
 use airflow_secrets::{Connection, Failure, Lookup, Secret};
+use fields::fields_and_uri;
 use serde_json::{Value, json};
 
 /// Every case of the corpora `tests/conformance/<topic>*.jsonl`.
@@ -44,19 +48,7 @@ fn expected(case: &Value) -> Value {
 
 /// A connection lookup in the corpus's form.
 pub(crate) fn connection(lookup: Result<Lookup<Connection>, Failure>) -> Value {
-    answer(lookup, |connection| {
-        json!({
-            "conn_type": connection.conn_type(),
-            "description": connection.description(),
-            "host": connection.host(),
-            "login": connection.login(),
-            "password": connection.password().map(Secret::expose),
-            "schema": connection.schema(),
-            "port": connection.port(),
-            "extra": connection.extra().map(Secret::expose),
-            "uri": connection.get_uri().expose(),
-        })
-    })
+    answer(lookup, fields_and_uri)
 }
 
 /// A lookup of a variable or configuration entry in the corpus's form.

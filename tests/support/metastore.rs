@@ -1,5 +1,8 @@
 //! Metadata DBs that the real Airflow filled, and what it answered for each row.
 
+#[path = "fields.rs"]
+mod fields;
+
 use std::{
     collections::HashMap,
     fmt::Write as _,
@@ -8,10 +11,11 @@ use std::{
 };
 
 use airflow_secrets::{
-    Connection, Failure, Lookup, Secret, SecretsBackend,
+    Failure, Lookup, Secret, SecretsBackend,
     backend::{FailureKind, LookupOptions},
     backends::metastore::MetastoreBackend,
 };
+use fields::fields_and_uri;
 use rusqlite::types::ValueRef;
 use serde_json::{Value, json};
 
@@ -76,21 +80,6 @@ impl Corpus {
             .collect();
         Self { keys, cases }
     }
-}
-
-/// A connection in the form of the corpus.
-pub(crate) fn connection_json(connection: &Connection) -> Value {
-    json!({
-        "conn_type": connection.conn_type(),
-        "description": connection.description(),
-        "host": connection.host(),
-        "login": connection.login(),
-        "password": connection.password().map(Secret::expose),
-        "schema": connection.schema(),
-        "port": connection.port(),
-        "extra": connection.extra().map(Secret::expose),
-        "uri": connection.get_uri().expose(),
-    })
 }
 
 /// An answer in the form of the corpus; an error says whether it is a setting's.
@@ -174,7 +163,7 @@ pub(crate) async fn assert_same_answers(
                         .get_connection(id, &LookupOptions::new().with_team(team))
                         .await;
                     answers.0.push(answer.clone());
-                    answer_json(&answer, connection_json)
+                    answer_json(&answer, fields_and_uri)
                 }
                 Asked::Variable(id) => {
                     ids.1.push(id.as_str());

@@ -30,38 +30,24 @@ fn assert_reads<K: FromStr<Err: std::fmt::Debug>>(
     Ok(())
 }
 
-fn aws(options: &[(AmazonS3ConfigKey, &str)]) -> Vec<Option<String>> {
-    let builder = AmazonS3Builder::new();
-    let builder = options.iter().fold(builder, |builder, (key, value)| {
-        builder.with_config(*key, *value)
-    });
-    options
-        .iter()
-        .map(|(key, _)| builder.get_config_value(key))
-        .collect()
+/// What a builder holds of each option that it was given.
+macro_rules! held {
+    ($name:ident, $builder:ty, $key:ty) => {
+        fn $name(options: &[($key, &str)]) -> Vec<Option<String>> {
+            let builder = options
+                .iter()
+                .fold(<$builder>::new(), |builder, (key, value)| {
+                    builder.with_config(*key, *value)
+                });
+            let held = options.iter().map(|(key, _)| builder.get_config_value(key));
+            held.collect()
+        }
+    };
 }
 
-fn google(options: &[(GoogleConfigKey, &str)]) -> Vec<Option<String>> {
-    let builder = GoogleCloudStorageBuilder::new();
-    let builder = options.iter().fold(builder, |builder, (key, value)| {
-        builder.with_config(*key, *value)
-    });
-    options
-        .iter()
-        .map(|(key, _)| builder.get_config_value(key))
-        .collect()
-}
-
-fn azure(options: &[(AzureConfigKey, &str)]) -> Vec<Option<String>> {
-    let builder = MicrosoftAzureBuilder::new();
-    let builder = options.iter().fold(builder, |builder, (key, value)| {
-        builder.with_config(*key, *value)
-    });
-    options
-        .iter()
-        .map(|(key, _)| builder.get_config_value(key))
-        .collect()
-}
+held!(aws, AmazonS3Builder, AmazonS3ConfigKey);
+held!(google, GoogleCloudStorageBuilder, GoogleConfigKey);
+held!(azure, MicrosoftAzureBuilder, AzureConfigKey);
 
 fn map(pairs: &Pairs) -> BTreeMap<&str, &str> {
     pairs.iter().collect()
