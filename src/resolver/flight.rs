@@ -1,7 +1,7 @@
 //! Searches that are under way, and who may wait for one that another caller began.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -12,10 +12,10 @@ use std::{
 
 use futures_util::{
     FutureExt,
-    future::{BoxFuture, Shared, WeakShared},
+    future::{BoxFuture, WeakShared},
 };
 
-use super::{Resolved, cache::Era};
+use super::{Resolved, cache::Era, waiting::Waiting};
 use crate::{Error, backend::LookupOptions, report::Asked};
 
 /// What comes of a search.
@@ -24,7 +24,7 @@ pub(super) type Answer<T> = Result<Resolved<T>, Error>;
 /// A search that many callers wait for. Whoever of them is awake drives it, so that one who gives up
 /// neither ends it nor makes it begin again. It is dropped with the last of them.
 pub(super) struct Flight<T> {
-    pub(super) answer: Shared<BoxFuture<'static, Answer<T>>>,
+    pub(super) answer: Waiting<Answer<T>>,
     /// When it has to be over; of all who wait for it, the first one's deadline.
     pub(super) deadline: Option<Instant>,
 }
@@ -45,11 +45,11 @@ pub(super) struct Flights<T>(Arc<Running<T>>);
 
 struct Running<T> {
     /// None is kept alive from here.
-    flights: Mutex<HashMap<Key, Entry<T>>>,
+    flights: Mutex<HashMap<Key, UnderWay<T>>>,
     next_number: AtomicU64,
 }
 
-struct Entry<T> {
+struct UnderWay<T> {
     number: u64,
     answer: WeakShared<BoxFuture<'static, Answer<T>>>,
     deadline: Option<Instant>,
@@ -58,7 +58,7 @@ struct Entry<T> {
 impl<T: Send + Sync + 'static> Flights<T> {
     /// The search that is under way for `key`.
     pub(super) fn running(&self, key: &Key) -> Option<Flight<T>> {
-        self.0.lock().get(key).and_then(Entry::flight)
+        self.0.lock().get(key).and_then(UnderWay::flight)
     }
 
     /// The search that is under way for `key`, or else `search`, which begins when it is awaited and has
@@ -73,13 +73,16 @@ impl<T: Send + Sync + 'static> Flights<T> {
         S: Future<Output = Answer<T>> + Send + 'static,
     {
         let mut flights = self.0.lock();
-        if let Some(flight) = flights.get(&key).and_then(Entry::flight) {
+        let entry = flights.entry(key);
+        if let Entry::Occupied(entry) = &entry
+            && let Some(flight) = entry.get().flight()
+        {
             return flight;
         }
         let number = self.0.next_number.fetch_add(1, Ordering::Relaxed);
         let landing = Landing {
             running: Arc::clone(&self.0),
-            key: key.clone(),
+            key: Some(entry.key().clone()),
             number,
         };
         let search = search();
@@ -90,28 +93,28 @@ impl<T: Send + Sync + 'static> Flights<T> {
         };
         let answer = answer.boxed().shared();
         if let Some(weak) = answer.downgrade() {
-            let entry = Entry {
+            entry.insert_entry(UnderWay {
                 number,
                 answer: weak,
                 deadline,
-            };
-            flights.insert(key, entry);
+            });
         }
+        let answer = Waiting::new(answer);
         Flight { answer, deadline }
     }
 }
 
-impl<T> Entry<T> {
+impl<T> UnderWay<T> {
     fn flight(&self) -> Option<Flight<T>> {
         Some(Flight {
-            answer: self.answer.upgrade()?,
+            answer: Waiting::new(self.answer.upgrade()?),
             deadline: self.deadline,
         })
     }
 }
 
 impl<T> Running<T> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Entry<T>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, UnderWay<T>>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,19 +122,19 @@ impl<T> Running<T> {
 /// Removes a search that ended or was given up by all.
 struct Landing<T> {
     running: Arc<Running<T>>,
-    key: Key,
+    /// Taken when it is dropped.
+    key: Option<Key>,
     number: u64,
 }
 
 impl<T> Drop for Landing<T> {
     fn drop(&mut self) {
-        let mut flights = self.running.lock();
+        let Some(key) = self.key.take() else { return };
         // Another may have begun since the last caller gave up.
-        if flights
-            .get(&self.key)
-            .is_some_and(|entry| entry.number == self.number)
+        if let Entry::Occupied(entry) = self.running.lock().entry(key)
+            && entry.get().number == self.number
         {
-            flights.remove(&self.key);
+            entry.remove();
         }
     }
 }

@@ -16,6 +16,7 @@ mod refused;
 mod resolved;
 mod search;
 mod variable;
+mod waiting;
 #[cfg_attr(not(feature = "_tokio"), path = "no_watch.rs")]
 mod watch;
 

@@ -13,6 +13,7 @@ mod conversation;
 mod native_task;
 mod readme;
 mod side_by_side;
+mod turns;
 mod worker;
 
 #[allow(dead_code)]

@@ -2,8 +2,9 @@
 //! found to the test, in the file that `TASK_OUTPUT` names.
 //!
 //! With `TASK_QUESTIONS`, a JSON list of `["connection" or "variable", id]`, it answers those through the
-//! whole chain. With `TASK_PLAIN`, it prints what a plain program finds. Without either, it has the
-//! conversation that is recorded.
+//! whole chain. With `TASK_PLAIN`, it prints what a plain program finds. With `TASK_TURNS`, it asks for a
+//! variable that often, by a lookup and by a bare exchange in turns, and says what each took. Without any,
+//! it has the conversation that is recorded.
 
 #![allow(missing_docs, clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 
@@ -16,7 +17,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use airflow_secrets::{
@@ -37,7 +38,10 @@ async fn main() {
     let output = std::env::var("TASK_OUTPUT").unwrap();
     let lines = match std::env::var("TASK_QUESTIONS") {
         Ok(questions) => answers(arguments, &std::fs::read_to_string(questions).unwrap()).await,
-        Err(_) => conversation(arguments).await,
+        Err(_) => match std::env::var("TASK_TURNS") {
+            Ok(turns) => vec![turns_of(arguments, turns.parse().unwrap()).await],
+            Err(_) => conversation(arguments).await,
+        },
     };
     let lines = lines.iter().map(|line| line.to_string() + "\n");
     std::fs::write(output, lines.collect::<String>()).unwrap();
@@ -96,6 +100,42 @@ async fn answers(arguments: SupervisorArguments, questions: &str) -> Vec<Value> 
     }
     succeed(&transport).await;
     answers
+}
+
+/// The variable `colour` by a lookup through the whole chain, and by the exchange that it comes to; what
+/// each gave, and took in its median turn.
+async fn turns_of(arguments: SupervisorArguments, turns: usize) -> Value {
+    let (transport, _) = TcpTransport::connect(arguments.comm()).await.unwrap();
+    let resolver = Resolver::from_environment(Environment::process())
+        .worker()
+        .supervisor(SupervisorBackend::new(transport.clone()))
+        .build()
+        .await
+        .unwrap();
+    let question = r#"{"type": "GetVariable", "key": "colour"}"#;
+    let [mut lookups, mut exchanges] = [Vec::new(), Vec::new()];
+    let [mut looked_up, mut exchanged] = [Value::Null, Value::Null];
+    for _ in 0..turns {
+        let start = Instant::now();
+        let found = resolver.get_variable("colour").await.unwrap();
+        lookups.push(start.elapsed());
+        looked_up = json!(found.expose());
+        let start = Instant::now();
+        let answer = transport.exchange(Body::from_json(question).unwrap());
+        let answer = answer.await.unwrap().body.unwrap();
+        exchanges.push(start.elapsed());
+        let answer = answer.to_json().unwrap();
+        exchanged = serde_json::from_str::<Value>(answer.expose()).unwrap()["value"].take();
+    }
+    succeed(&transport).await;
+    let median = |mut turns: Vec<std::time::Duration>| {
+        turns.sort();
+        turns[turns.len() / 2].as_secs_f64() * 1e6
+    };
+    json!({
+        "looked up": looked_up, "exchanged": exchanged,
+        "a lookup takes µs": median(lookups), "an exchange takes µs": median(exchanges),
+    })
 }
 
 async fn succeed(transport: &TcpTransport) {
