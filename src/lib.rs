@@ -45,6 +45,9 @@
 //! - For rotation: `Resolver::watch_connection` gives a value and each change of it, and
 //!   [`Resolved::refused`] asks once more for a value that turned out to be wrong.
 //! - A program without an async runtime uses `blocking::Resolver`, feature `blocking`.
+//! - From a connection to a client, with the feature `clients`: `pg.postgres()?.libpq()?` is what `psql` reads,
+//!   with the parameters that Airflow's own hook would give its driver; `lake.aws_s3()?`, `api.http()?` and others,
+//!   with forms for `tokio-postgres`, `sqlx`, `object_store`, `reqwest` and `redis`.
 //! - Connections by themselves, without any source: [`Connection::from_uri`],
 //!   [`Connection::from_json`], [`Connection::builder`], [`Connection::get_uri`], in both of
 //!   Airflow's [`Dialect`]s.

@@ -86,7 +86,7 @@ pub trait SecretsBackend: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Forgets what the backend itself keeps of earlier answers, so that the next lookup asks for it anew.
-    /// The resolver calls it where a program [invalidates](crate::Resolver::invalidate_all) answers or
+    /// The resolver calls it where a program invalidates answers (`Resolver::invalidate_all`) or
     /// reports one as [refused](crate::Resolved::refused). By default nothing is kept.
     fn invalidate(&self) {}
 
@@ -172,7 +172,7 @@ pub trait SecretsBackend: fmt::Debug + Send + Sync + 'static {
     }
 
     /// When the answer to `asked` may have changed, for a source that is told: whoever watches it
-    /// ([`Watch`](crate::Watch)) then asks at once, besides at its interval. The default is `None`: the
+    /// (`Watch`) then asks at once, besides at its interval. The default is `None`: the
     /// source cannot tell.
     ///
     /// | source | what it needs |
