@@ -100,6 +100,20 @@ fn object_store_is_refused_a_role_beside_keys() {
 }
 
 #[test]
+fn kafka_is_refused_no_value_for_its_protocol() {
+    let broker = r#""bootstrap.servers": "b:9093""#;
+    let error = |extra: &str| connection(extra).kafka().unwrap_err().to_string();
+    assert_eq!(
+        error(&format!(r#"{{{broker}, "security.protocol": null}}"#)),
+        "connection \"warehouse\" gives no kafka client: member \"security.protocol\" of `extra` is null, which \
+         librdkafka refuses; give it a value, or remove it"
+    );
+    // What is a text there may be without a value.
+    let made = connection(&format!(r#"{{{broker}, "ssl.ca.location": null}}"#));
+    assert_eq!(made.kafka().unwrap().options().unwrap().iter().count(), 1);
+}
+
+#[test]
 fn redis_has_no_url_for_an_authority() {
     let uri = "redis://:pw@h:6379?ssl=true&ssl_ca_certs=/ca";
     let client = Connection::from_uri("r", uri, airflow_secrets::Dialect::Core);

@@ -16,6 +16,15 @@ const CALLBACKS: [&str; 6] = [
     "on_commit",
 ];
 
+/// Options on which TLS and the login depend, and which librdkafka does not take without a value.
+const NEVER_NULL: [&str; 5] = [
+    "security.protocol",
+    "enable.ssl.certificate.verification",
+    "ssl.endpoint.identification.algorithm",
+    "sasl.mechanism",
+    "sasl.mechanisms",
+];
+
 /// A connection to Apache Kafka: [`Connection::kafka`]. The parameters are librdkafka's: `extra` alone,
 /// as it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +75,12 @@ pub(super) fn read(connection: &Connection) -> Result<Kafka, ClientError> {
                        has to bring one";
         made.warn(Place::extra("bootstrap.servers"), problem);
         made.leave("oauth_cb");
+    }
+    for key in NEVER_NULL {
+        if extra.present(key).is_some_and(serde_json::Value::is_null) {
+            let problem = "is null, which librdkafka refuses; give it a value, or remove it";
+            return Err(made.wrong(key, problem));
+        }
     }
     for (key, value) in extra.iter() {
         made.params.set(key.to_owned(), value.clone());

@@ -203,7 +203,14 @@ def kafka(conn, case):
     from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
     with mock.patch.object(KafkaBaseHook, "get_connection", return_value=conn):
         config = KafkaBaseHook("conn")._build_config()
-    return {name: value for name, value in config.items() if not callable(value)}, None
+    config = {name: value for name, value in config.items() if not callable(value)}
+    driver = None
+    try:
+        import confluent_kafka
+        confluent_kafka.Producer(config, logger=logging.getLogger("kafka"))
+    except Exception as error:
+        driver = type(error).__name__
+    return config, driver
 
 
 def aws(conn, case):
