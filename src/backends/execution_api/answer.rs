@@ -276,7 +276,7 @@ fn refused(answer: &Response<Bytes>, asked: Asked<'_>) -> Failure {
         ),
         (429, _) => unavailable(answer, format!("{whom} throttles (HTTP 429)")),
         (500.., _) => passing(answer, asked).unwrap_or_else(|| not_its_own(answer, asked)),
-        (300..=399, _) => lasting(
+        (301 | 302 | 303 | 307 | 308, _) => lasting(
             FailureKind::Unavailable,
             format!(
                 "{whom} redirects (HTTP {status}), where the token is not sent: set the URL to the \

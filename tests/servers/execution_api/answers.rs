@@ -55,6 +55,7 @@ async fn what_is_no_answer_of_the_api_is_a_failure_and_never_missing() {
             ],
         ),
         (204, vec![""]),
+        (304, vec![""]),
         (
             404,
             vec![
