@@ -27,8 +27,9 @@ use serde_json::{Value, json};
 async fn main() -> ExitCode {
     let Some(arguments) = SupervisorArguments::find(std::env::args_os()) else {
         eprintln!(
-            "native_task: --comm=HOST:PORT and --logs=HOST:PORT are not given: an Airflow worker \
-             starts this program, as examples/native_task/README.md says"
+            "native_task: --comm=ADDRESS:PORT and --logs=ADDRESS:PORT are not given, or not with an IP \
+             address and a port: an Airflow worker starts this program, as \
+             examples/native_task/README.md says"
         );
         return ExitCode::from(2);
     };

@@ -128,10 +128,10 @@ async fn callers_who_give_up_leave_no_half_frames_behind() {
     });
     let backend = connect(address).await;
     let options = LookupOptions::new();
-    let long = "x".repeat(LONG);
+    let long = "x".repeat(LONG).into();
     for _ in 0..5 {
-        let mut lookup = Box::pin(backend.get_variable(&long, &options));
-        assert!(is_pending(&mut lookup).await);
+        let mut change = Box::pin(backend.set_variable("long", &long, None, &options));
+        assert!(is_pending(&mut change).await);
     }
     let found = backend.get_variable("colour", &options).await.unwrap();
     assert_eq!(found.value(), Some(&"value of colour".into()));
@@ -160,6 +160,21 @@ async fn a_supervisor_that_does_not_read_is_not_sent_more_than_64_mib() {
     let failure = failed.unwrap().unwrap_err();
     assert!(failure.message().contains("does not read"), "{failure}");
     drop(stop);
+}
+
+#[tokio::test]
+async fn one_message_may_be_longer_than_what_else_may_wait() {
+    let (address, _) = start(|mut socket| {
+        // As Airflow's own reader, it takes any length.
+        while let Some(frame) = socket.frame() {
+            let id = u64::from(frame[1]);
+            socket.answer(id, &Value::Null);
+        }
+    });
+    let (backend, options) = (connect(address).await, LookupOptions::new());
+    let long = "x".repeat(65 * 1024 * 1024).into();
+    let set = backend.set_variable("long", &long, None, &options).await;
+    assert_eq!(set, Ok(()));
 }
 
 #[tokio::test]
@@ -209,6 +224,43 @@ async fn keys_come_page_by_page_in_ascending_order() {
     let asked = requests.lock().unwrap().clone();
     let page = |offset| json!({"type": "GetVariableKeys", "prefix": "key", "limit": 1000, "offset": offset});
     assert_eq!(asked, [page(0), page(1000), page(2000)]);
+}
+
+#[tokio::test]
+async fn a_list_of_keys_ends() {
+    let (address, requests) = start(|socket| {
+        socket.serve(|request| {
+            let most = request["limit"].as_u64().unwrap();
+            let length = match request["prefix"].as_str() {
+                Some("more than asked for") => most + 1,
+                _ => most,
+            };
+            json!({
+                "type": "VariableKeysResult", "total_entries": 1,
+                "keys": vec!["key"; usize::try_from(length).unwrap()],
+            })
+        });
+    });
+    let (backend, options) = (connect(address).await, LookupOptions::new());
+    for (prefix, why, pages) in [
+        (
+            "more than asked for",
+            "the supervisor gave 1001 keys, and was asked for 1000 at most",
+            1,
+        ),
+        (
+            "without end",
+            "there are more than 1000000 keys, which is the most that is read: ask for a longer prefix",
+            1000,
+        ),
+    ] {
+        let failure = backend.variable_keys(prefix, &options).await.unwrap_err();
+        assert_eq!(
+            (failure.kind().as_str(), failure.message()),
+            ("unavailable", why)
+        );
+        assert_eq!(std::mem::take(&mut *requests.lock().unwrap()).len(), pages);
+    }
 }
 
 #[tokio::test]

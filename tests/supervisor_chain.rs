@@ -276,6 +276,36 @@ async fn a_supervisor_that_could_not_be_reached_is_asked_anew_by_the_next_lookup
 }
 
 #[tokio::test]
+async fn arguments_of_a_supervisor_that_cannot_be_read_are_an_error_that_names_them() {
+    for (arguments, argument, name) in [
+        (
+            ["--comm=localhost:4100", "--logs=127.0.0.1:4101"],
+            "--comm=localhost:4100",
+            "--comm",
+        ),
+        (
+            ["--comm=127.0.0.1:4100", "--logs=127.0.0.1:99999"],
+            "--logs=127.0.0.1:99999",
+            "--logs",
+        ),
+    ] {
+        let resolver = worker([("AIRFLOW_VAR_COLOUR", "blue")]).arguments(arguments);
+        let resolver = resolver.build().await.unwrap();
+        // What the environment holds could not be hidden in the task's log.
+        for (key, expected) in [("shape", "configuration"), ("colour", "unavailable")] {
+            let error = resolver.get_variable(key).await.unwrap_err();
+            assert_eq!(error.kind().as_str(), expected, "{error}");
+            let why = format!(
+                "the program was started with \"{argument}\", which is not the address of a \
+                 supervisor: it must be an IP address and a port, such as {name}=127.0.0.1:4100"
+            );
+            assert!(error.to_string().contains(&why), "{error}");
+        }
+        assert_eq!(SupervisorArguments::find(arguments), None);
+    }
+}
+
+#[tokio::test]
 async fn a_supervisor_that_is_given_comes_before_the_arguments() {
     let (given, requests) = start(|socket| socket.serve(holds_all));
     let (_, nowhere) = port();
@@ -292,6 +322,7 @@ async fn a_supervisor_that_is_given_comes_before_the_arguments() {
     for arguments in [
         &["task", "--comm=127.0.0.1:1"][..],
         &["--comm=x", "--logs=y"],
+        &["--comm=localhost:1", "--logs=/var/log"],
         &[],
     ] {
         let resolver = worker([]).arguments(arguments).build().await.unwrap();

@@ -67,7 +67,8 @@ const CLOSED: &str = "the supervisor has closed the connection (…); it takes n
 const HALF: &str = "the supervisor has closed the connection in the middle of a message (…); it takes no second one";
 const TOO_LONG: &str = "the supervisor announced a message of 4294967295 bytes, and at most 67108864 \
                         are read (…); it takes no second one";
-const GARBAGE: &str = "the supervisor sent a message that is not valid msgpack";
+const GARBAGE: &str = "the supervisor sent a message that cannot be read: it is not valid msgpack, has keys \
+                       that are not texts, nests deeper than 128 levels, or has more than 1048576 values";
 
 #[tokio::test]
 async fn a_connection_that_ends_fails_all_lookups_from_then_on() {
@@ -288,7 +289,10 @@ async fn what_is_no_supervisor_is_told_at_the_start() {
             response(0, &Value::Null, &Value::Null),
             "is not StartupDetails",
         ),
-        (b"HTTP/1.1 400 Bad Request".to_vec(), "is not valid msgpack"),
+        (
+            b"HTTP/1.1 400 Bad Request".to_vec(),
+            "it is not valid msgpack",
+        ),
     ] {
         let address = supervisor::listen(move |stream| supervisor::socket(stream).send(&first));
         let failure = TcpTransport::connect(address).await.unwrap_err();

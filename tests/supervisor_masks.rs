@@ -178,6 +178,40 @@ async fn a_secret_that_it_could_not_be_told_of_is_not_given() {
 }
 
 #[tokio::test]
+async fn of_many_those_are_given_that_the_supervisor_was_told_of_in_time() {
+    let (address, requests) = start(|mut socket| {
+        let (id, _) = socket.request().unwrap();
+        socket.answer(id, &Value::Null);
+        // It takes its time for the next message.
+        while socket.request().is_some() {}
+    });
+    let ids = (0..100).map(|number| format!("id_{number}"));
+    let ids = ids.collect::<Vec<_>>();
+    let source = ids.iter().fold(MemoryBackend::new("many"), |source, id| {
+        source.with_variable(id, format!("value of {id}"))
+    });
+    let supervisor = SupervisorBackend::builder(TcpTransport::connect(address).await.unwrap().0)
+        .timeout(Duration::from_millis(300))
+        .build();
+    let masked = supervisor.masked(source);
+    let ids = ids.iter().map(String::as_str).collect::<Vec<_>>();
+    let found = masked.get_variables(&ids, &LookupOptions::new()).await;
+    let (given, withheld) = found.split_at(32);
+    for (id, given) in ids.iter().zip(given) {
+        let value = given.as_ref().unwrap().value().unwrap();
+        assert_eq!(value.expose(), format!("value of {id}"));
+    }
+    for (id, withheld) in ids.iter().skip(32).zip(withheld) {
+        let failure = withheld.as_ref().unwrap_err();
+        assert_eq!(failure.kind().as_str(), "unavailable");
+        let native_key = format!("variable {id}");
+        assert_eq!(failure.native_key(), Some(&*native_key));
+    }
+    // What could not be told in time is not sent after it.
+    assert_eq!(masks(&requests).len(), 2);
+}
+
+#[tokio::test]
 async fn a_masked_source_passes_on_what_the_source_says() {
     let (address, _) = start(|socket| socket.serve(holds_all));
     let masked = connect(address).await.masked(elsewhere());

@@ -11,10 +11,12 @@ use crate::Secret;
 #[async_trait]
 pub trait VariableStore: SecretsBackend {
     /// The keys that begin with `prefix`, of those that the task may read, in ascending order; `""`
-    /// asks for all.
+    /// asks for all. Where Airflow's metadata DB is SQLite or MySQL, those count too that begin with
+    /// `prefix` in other letter cases.
     ///
     /// # Errors
-    /// A [`Failure`] when the source could not answer, or denies the list.
+    /// A [`Failure`] when the source could not answer, or denies the list, and when there are more than
+    /// 1,000,000 keys.
     async fn variable_keys(
         &self,
         prefix: &str,

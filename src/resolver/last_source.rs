@@ -13,7 +13,7 @@ use super::FromEnvironment;
 #[cfg(feature = "execution-api")]
 use crate::backends::execution_api::ExecutionApiBuilder;
 #[cfg(feature = "supervisor")]
-use crate::backends::supervisor::{SupervisorArguments, SupervisorBackend};
+use crate::backends::supervisor::SupervisorBackend;
 use crate::{
     ConfigurationError, Connection, Failure, Lookup, Secret, SecretsBackend,
     backend::{CheckOutcome, LookupOptions, SkipReason},
@@ -125,12 +125,12 @@ impl FromEnvironment {
 
     /// The program was started with `arguments`, such as [`std::env::args_os`]. Where they are a
     /// supervisor's, that supervisor is asked last, unless another is [given](Self::supervisor): its
-    /// sockets are taken at the first request, as [`SupervisorBackend::started_by`] says. Other
-    /// arguments change nothing, nor does this on the server side.
+    /// sockets are taken at the first request, as [`SupervisorBackend::started_by`] says. Where both
+    /// arguments have a port, but not an IP address, each lookup that needs the supervisor is an error
+    /// that names the argument. Other arguments change nothing, nor does this on the server side.
     #[must_use]
     pub fn arguments(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        let arguments = SupervisorArguments::find(arguments);
-        self.last_source.started_by = arguments.map(SupervisorBackend::started_by);
+        self.last_source.started_by = SupervisorBackend::of_arguments(arguments);
         self
     }
 }

@@ -140,12 +140,27 @@ pub(super) fn variable(
     Ok(value.map_or(Reading::Missing(Some(NULL)), Reading::Found))
 }
 
-/// Reads a part of the list of keys.
+/// Reads a part of the list of keys, which has `most` at most.
 ///
 /// # Errors
 /// When it is none.
-pub(super) fn keys(answer: &Response<Bytes>, asked: Asked<'_>) -> Result<KeysAnswer, Failure> {
-    read(answer, asked)?.ok_or_else(|| not_its_own(answer, asked))
+pub(super) fn keys(
+    answer: &Response<Bytes>,
+    asked: Asked<'_>,
+    most: usize,
+) -> Result<KeysAnswer, Failure> {
+    let part = read(answer, asked)?.filter(|part: &KeysAnswer| part.keys.len() <= most);
+    part.ok_or_else(|| not_its_own(answer, asked))
+}
+
+/// The failure of a list that goes on after `most` keys.
+pub(super) fn keys_without_end(most: usize) -> Failure {
+    lasting(
+        FailureKind::Unavailable,
+        format!(
+            "there are more than {most} keys, which is the most that is read: ask for a longer prefix"
+        ),
+    )
 }
 
 /// Reads the answer to a change, which is `status` where it was made.
@@ -261,7 +276,7 @@ fn refused(answer: &Response<Bytes>, asked: Asked<'_>) -> Failure {
         ),
         (429, _) => unavailable(answer, format!("{whom} throttles (HTTP 429)")),
         (500.., _) => passing(answer, asked).unwrap_or_else(|| not_its_own(answer, asked)),
-        (300..=399, _) => lasting(
+        (301 | 302 | 303 | 307 | 308, _) => lasting(
             FailureKind::Unavailable,
             format!(
                 "{whom} redirects (HTTP {status}), where the token is not sent: set the URL to the \

@@ -44,6 +44,9 @@ use crate::{
 /// How many keys are asked for at once: Airflow's default.
 const KEYS_AT_ONCE: usize = 1000;
 
+/// How many keys are read at most: a list without end would fill the memory.
+const MOST_KEYS: usize = 1_000_000;
+
 /// Reads connections and variables from Airflow's Execution API, and stores variables there.
 ///
 /// Made by [`ExecutionApiBuilder`]. It connects at the first lookup, and needs a Tokio runtime then.
@@ -183,13 +186,20 @@ impl VariableStore for ExecutionApiBackend {
         loop {
             let path = naming::keys(prefix, KEYS_AT_ONCE, found.len());
             let question = Question::get(path);
+            let read = |answer: &Response<Bytes>, asked: Asked<'_>| {
+                answer::keys(answer, asked, KEYS_AT_ONCE)
+            };
             let part = self
-                .ask(question, deadline, Sent::WithRetries, answer::keys)
+                .ask(question, deadline, Sent::WithRetries, read)
                 .await?;
             let is_last = part.keys.len() < KEYS_AT_ONCE;
             found.extend(part.keys);
             if is_last || found.len() >= part.total_entries {
                 break;
+            }
+            if found.len() >= MOST_KEYS {
+                let list = self.client.address("variables/keys");
+                return Err(answer::keys_without_end(MOST_KEYS).at(list));
             }
         }
         found.sort_unstable();

@@ -12,6 +12,7 @@ mod error;
     feature = "kubernetes"
 ))]
 mod failure;
+mod per_runtime;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +43,7 @@ use tokio::sync::Notify;
 
 use self::connector::Connector;
 pub(super) use self::error::SendError;
+use self::per_runtime::PerRuntime;
 use crate::{
     Failure,
     backends::{
@@ -69,10 +71,10 @@ pub(super) struct HttpSettings {
     pub(super) bounds: Bounds,
 }
 
-/// Sends requests, over connections that are kept for the next.
+/// Sends requests, over connections that are kept for the next of the same runtime.
 #[derive(Debug, Clone)]
 pub(super) struct Http {
-    client: Client<Connector, Full<Bytes>>,
+    clients: Arc<PerRuntime>,
     connector: Connector,
     bounds: Bounds,
 }
@@ -86,13 +88,13 @@ impl Http {
             settings.proxies,
             settings.connect_timeout,
         );
-        let client = Client::builder(TokioExecutor::new())
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(settings.idle_timeout)
-            .pool_max_idle_per_host(settings.most_idle_connections)
-            .build(connector.clone());
+            .pool_max_idle_per_host(settings.most_idle_connections);
         Self {
-            client,
+            clients: Arc::new(PerRuntime::new(builder, connector.clone())),
             connector,
             bounds: settings.bounds,
         }
@@ -136,7 +138,7 @@ impl Http {
                 .insert(PROXY_AUTHORIZATION, authorization);
         }
         let interim = count_interim_answers(&mut request);
-        let answer = pin!(self.client.request(request));
+        let answer = pin!(self.clients.client().request(request));
         let flood = pin!(interim.notified());
         match select(answer, flood).await {
             Either::Left((answer, _)) => answer.map_err(|error| SendError::of_request(&error)),

@@ -77,6 +77,39 @@ async fn a_connection_is_kept_for_the_next_request() {
     }
 }
 
+/// A runtime that runs while it is waited on, and not between.
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+}
+
+#[test]
+fn a_connection_of_a_runtime_that_rests_is_not_waited_on_by_another() {
+    let servers = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (address, mut seen) = servers.block_on(server(OK));
+    let (http, url) = (client(Proxies::none()), format!("http://{address}/"));
+    let runtimes = [runtime(), runtime()];
+    let mut connections = Vec::new();
+    for runtime in runtimes.iter().chain(&runtimes) {
+        let answer = runtime.block_on(async {
+            let asked = get(&http, &url);
+            tokio::time::timeout(Duration::from_secs(60), asked).await
+        });
+        assert_eq!(answer.unwrap(), Ok(Bytes::from("blue")));
+        connections.push(servers.block_on(seen.recv()).unwrap().0);
+    }
+    assert_eq!(connections, [1, 2, 1, 2]);
+    // Runtimes that have ended make room.
+    for _ in 0..100 {
+        let answer = runtime().block_on(get(&http, &url));
+        assert_eq!(answer, Ok(Bytes::from("blue")));
+    }
+}
+
 #[tokio::test]
 async fn a_forwarding_proxy_gets_the_whole_url_and_the_credentials() {
     let (address, mut seen) = server(OK).await;

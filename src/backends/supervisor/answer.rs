@@ -211,8 +211,8 @@ pub(super) fn check(said: Said, native_key: &str) -> Result<(), Failure> {
     connection(said, CHECK_ID, native_key, Dialect::TaskSdk).map(drop)
 }
 
-/// The keys of one page.
-pub(super) fn keys(said: &Said) -> Result<Vec<String>, Failure> {
+/// The keys of one page, which has `most` at most.
+pub(super) fn keys(said: &Said, most: u64) -> Result<Vec<String>, Failure> {
     let expected = "VariableKeysResult";
     let keys = match said {
         Said::Result(value) if type_of(value) == Some(expected) => value.get("keys"),
@@ -221,9 +221,24 @@ pub(super) fn keys(said: &Said) -> Result<Vec<String>, Failure> {
     let Some(Value::List(keys)) = keys else {
         return Err(not_ours(expected));
     };
+    if u64::try_from(keys.len()).is_ok_and(|length| length > most) {
+        return Err(Failure::unavailable(format!(
+            "the supervisor gave {} keys, and was asked for {most} at most",
+            keys.len()
+        ))
+        .with_transient(false));
+    }
     let keys = keys.iter().map(|key| key.as_text().map(str::to_owned));
     keys.collect::<Option<_>>()
         .ok_or_else(|| not_ours(expected))
+}
+
+/// The failure of a list that goes on after `most` keys.
+pub(super) fn keys_without_end(most: u64) -> Failure {
+    Failure::unavailable(format!(
+        "there are more than {most} keys, which is the most that is read: ask for a longer prefix"
+    ))
+    .with_transient(false)
 }
 
 /// That the supervisor did what it was asked to.

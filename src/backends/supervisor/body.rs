@@ -4,7 +4,7 @@ use std::fmt;
 
 use secrecy::zeroize::Zeroizing;
 
-use super::msgpack::{Item, Malformed, Value, read};
+use super::msgpack::{DEEPEST, Item, MOST_VALUES, Malformed, Value, read};
 use crate::{
     Failure, Secret,
     python::{Text, Written as _, json},
@@ -39,7 +39,7 @@ impl Body {
     }
 
     /// The body that the JSON text `json` describes: for messages of your own, such as the one that
-    /// ends the task.
+    /// ends the task. An integer beyond 64 bits becomes the nearest float.
     ///
     /// # Errors
     /// A [`Failure`] of kind [`InvalidValue`](crate::backend::FailureKind::InvalidValue) when the text
@@ -93,8 +93,11 @@ impl fmt::Debug for Body {
 
 /// What is said of a body that cannot be read.
 pub(super) fn not_msgpack() -> Failure {
-    Failure::unavailable("the supervisor sent a message that is not valid msgpack")
-        .with_transient(false)
+    Failure::unavailable(format!(
+        "the supervisor sent a message that cannot be read: it is not valid msgpack, has keys that are \
+         not texts, nests deeper than {DEEPEST} levels, or has more than {MOST_VALUES} values"
+    ))
+    .with_transient(false)
 }
 
 fn item(value: &serde_json::Value) -> Item<'_> {

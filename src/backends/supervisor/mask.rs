@@ -20,6 +20,16 @@ use crate::{
 /// How many texts are remembered as told.
 const MOST_TOLD: usize = 65_536;
 
+/// How much one message holds. For each text that the supervisor is to hide it compiles all that it
+/// hides anew: 1,000 in one message would keep it from its heartbeats for most of a minute.
+const MOST_IN_MESSAGE: usize = 256;
+
+/// What a text counts that is hidden whatever its name is, beside one that mostly is not hidden.
+const HIDDEN: usize = 4;
+
+/// How many bytes of texts one message holds, but for a text that is longer.
+const MOST_BYTES: usize = 1024 * 1024;
+
 /// Something that was found.
 pub(super) enum Found<'a> {
     Connection(&'a Connection),
@@ -57,22 +67,21 @@ impl Masker {
         deadline: Deadline,
     ) -> Result<(), Failure> {
         // Nothing that is parsed is held across the wait.
-        let Some((body, hashes)) = self.message(found) else {
-            return Ok(());
-        };
-        let said = client.ask(body, deadline).await;
-        said.and_then(|said| answer::done(&said)).map_err(|why| {
-            Failure::unavailable(format!(
-                "it was found, but not given: the supervisor could not be told to hide it in the \
-                 task's log: {why} (SUP-3)"
-            ))
-            .with_transient(why.is_transient())
-        })?;
-        let mut told = self.told();
-        if told.len() >= MOST_TOLD {
-            told.clear();
+        for (body, hashes) in self.messages(found) {
+            let said = client.ask(body, deadline).await;
+            said.and_then(|said| answer::done(&said)).map_err(|why| {
+                Failure::unavailable(format!(
+                    "it was found, but not given: the supervisor could not be told to hide it in the \
+                     task's log: {why} (SUP-3)"
+                ))
+                .with_transient(why.is_transient())
+            })?;
+            let mut told = self.told();
+            if told.len() >= MOST_TOLD {
+                told.clear();
+            }
+            told.extend(hashes);
         }
-        told.extend(hashes);
         Ok(())
     }
 
@@ -80,8 +89,8 @@ impl Masker {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The message about what the supervisor was not told yet, and the hashes of that.
-    fn message(&self, found: &[Found<'_>]) -> Option<(Body, Vec<u64>)> {
+    /// The messages about what the supervisor was not told yet, each with the hashes of what it holds.
+    fn messages(&self, found: &[Found<'_>]) -> Vec<(Body, Vec<u64>)> {
         let documents = found.iter().filter_map(Found::document);
         let documents = documents.collect::<Vec<_>>();
         let mut texts = found.iter().flat_map(Found::texts).collect::<Vec<_>>();
@@ -101,7 +110,15 @@ impl Masker {
                 is_new
             });
         }
-        body(&texts).map(|body| (body, hashes))
+        let mut messages = Vec::new();
+        let (mut texts, mut hashes) = (&*texts, &*hashes);
+        while let Some((of_message, others)) = texts.split_at_checked(in_message(texts)) {
+            let Some(body) = body(of_message) else { break };
+            let (its_hashes, other_hashes) = hashes.split_at(of_message.len().min(hashes.len()));
+            messages.push((body, its_hashes.to_vec()));
+            (texts, hashes) = (others, other_hashes);
+        }
+        messages
     }
 }
 
@@ -156,6 +173,18 @@ fn add_strings<'a>(name: Option<&'a str>, document: &'a Value<'_>, texts: &mut V
             Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {}
         }
     }
+}
+
+/// How many of `texts` the next message holds: one at least, where there are any.
+fn in_message(texts: &[Text<'_>]) -> usize {
+    let (mut weight, mut bytes) = (0, 0);
+    let is_over = |(name, text): &Text<'_>| {
+        weight += if name.is_none() { HIDDEN } else { 1 };
+        bytes += text.len();
+        weight > MOST_IN_MESSAGE || bytes > MOST_BYTES
+    };
+    let over = texts.iter().position(is_over);
+    over.map_or(texts.len(), |over| over.max(1))
 }
 
 /// One message for all of them: the supervisor looks into lists and maps.

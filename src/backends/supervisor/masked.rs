@@ -45,27 +45,44 @@ impl<B> Masked<B> {
         Ok(lookup)
     }
 
-    /// The same for many, in one message.
+    /// The same for many, in few messages. What the supervisor knows of is given, also where it cannot be
+    /// told of the rest.
     async fn all_told<T>(
         &self,
-        lookups: Vec<Result<Lookup<T>, Failure>>,
+        mut lookups: Vec<Result<Lookup<T>, Failure>>,
         ids: &[&str],
         found: As<T>,
         options: &LookupOptions,
     ) -> Vec<Result<Lookup<T>, Failure>> {
-        let both = ids.iter().zip(&lookups);
-        let values = both.filter_map(|(id, lookup)| Some((*id, lookup.as_ref().ok()?.value()?)));
-        let all = values.map(|(id, value)| found(id, value));
-        let all = all.collect::<Vec<_>>();
-        let Err(failure) = self.inner().tell(&all, options).await else {
-            return lookups;
-        };
-        let instead = |lookup: Lookup<T>| match lookup.value() {
-            Some(_) => Err(at(failure.clone(), &lookup)),
-            None => Ok(lookup),
-        };
-        let lookups = lookups.into_iter();
-        lookups.map(|lookup| lookup.and_then(instead)).collect()
+        let mut told = Ok(());
+        let parts = ids.chunks(AT_ONCE).zip(lookups.chunks_mut(AT_ONCE));
+        for (ids, lookups) in parts {
+            if told.is_ok() {
+                let both = ids.iter().zip(&*lookups);
+                let values =
+                    both.filter_map(|(id, lookup)| Some((*id, lookup.as_ref().ok()?.value()?)));
+                let all = values.map(|(id, value)| found(id, value));
+                told = self.inner().tell(&all.collect::<Vec<_>>(), options).await;
+            }
+            if let Err(failure) = &told {
+                withhold(lookups, failure);
+            }
+        }
+        lookups
+    }
+}
+
+/// How many answers the supervisor is told of at once.
+const AT_ONCE: usize = 32;
+
+/// Puts `failure` in the place of what was found.
+fn withhold<T>(lookups: &mut [Result<Lookup<T>, Failure>], failure: &Failure) {
+    for lookup in lookups {
+        if let Ok(found) = lookup
+            && found.value().is_some()
+        {
+            *lookup = Err(at(failure.clone(), found));
+        }
     }
 }
 

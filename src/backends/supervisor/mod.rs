@@ -70,7 +70,7 @@ pub use self::{
     transport::{Answer, Transport},
 };
 use self::{
-    client::{Client, StartedBy},
+    client::{Client, OutOfReach, StartedBy},
     mask::{Found, Masker},
     msgpack::Item,
     naming::{Kind, native_key},
@@ -124,6 +124,17 @@ impl SupervisorBackend {
     #[must_use]
     pub fn started_by(arguments: SupervisorArguments) -> Self {
         Self::new(StartedBy::new(arguments))
+    }
+
+    /// The supervisor that started this program with `arguments`, where they are a supervisor's. Where
+    /// one of its addresses cannot be read, each request says so.
+    pub(crate) fn of_arguments(
+        arguments: impl IntoIterator<Item = impl Into<std::ffi::OsString>>,
+    ) -> Option<Self> {
+        Some(match SupervisorArguments::of(arguments)? {
+            Ok(arguments) => Self::started_by(arguments),
+            Err(failure) => Self::new(OutOfReach(failure)),
+        })
     }
 
     /// A builder of the source behind `transport`.

@@ -12,7 +12,7 @@ use secrecy::zeroize::Zeroizing;
 pub(super) const DEEPEST: usize = 128;
 
 /// How many values a message may have: each takes some 40 bytes here, and one byte on the wire.
-const MOST_VALUES: usize = 1 << 20;
+pub(super) const MOST_VALUES: usize = 1 << 20;
 
 /// The type that msgpack reserves for moments.
 const TIMESTAMP: i8 = -1;
@@ -34,12 +34,12 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// The value of `key`, where this is a map that has it.
+    /// The value of `key`, where this is a map that has it. Of several the last counts, as in Airflow.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         let Self::Map(members) = self else {
             return None;
         };
-        let member = members.iter().find(|(name, _)| **name == key);
+        let member = members.iter().rev().find(|(name, _)| **name == key);
         member.map(|(_, value)| value)
     }
 

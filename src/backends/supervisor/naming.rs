@@ -5,6 +5,10 @@
 
 use crate::backend::SkipReason;
 
+/// The longest path that the supervisor is asked for, in bytes as a URL has them. Its client refuses
+/// twice as many, which would look like an outage; Airflow's ids have 250 characters at most.
+const LONGEST: usize = 32 * 1024;
+
 /// The kinds of what is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -24,6 +28,7 @@ pub(super) fn native_key(kind: Kind, id: &str) -> Result<String, SkipReason> {
         Kind::Variable if id == "keys" => {
             Some("\"keys\" is where Airflow's API server lists the variables' keys (SUP-1)")
         }
+        _ if length_in_url(id) > LONGEST => Some("it is too long for a URL"),
         _ => changes_on_its_way(id),
     };
     if let Some(why_not) = why_not {
@@ -48,6 +53,12 @@ fn changes_on_its_way(id: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// How many bytes of a URL `id` takes: all but ASCII is percent-encoded.
+fn length_in_url(id: &str) -> usize {
+    let lengths = id.bytes().map(|byte| if byte.is_ascii() { 1 } else { 3 });
+    lengths.sum()
 }
 
 /// Whether a `%` comes before two hexadecimal digits.
@@ -85,6 +96,18 @@ mod tests {
             native_key(Kind::Connection, "keys"),
             Ok("connections/keys".to_owned())
         );
+    }
+
+    #[test]
+    fn an_id_that_is_too_long_for_a_url_is_not_asked_for() {
+        for kind in [Kind::Connection, Kind::Variable] {
+            for (letter, most) in [("a", LONGEST), ("é", LONGEST / 6), ("😀", LONGEST / 12)] {
+                assert!(native_key(kind, &letter.repeat(most)).is_ok());
+                let too_long = native_key(kind, &letter.repeat(most + 1));
+                let why = SkipReason::InvalidId("it is too long for a URL".into());
+                assert_eq!(too_long, Err(why), "{letter}");
+            }
+        }
     }
 
     #[test]

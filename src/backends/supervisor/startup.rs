@@ -9,6 +9,10 @@ use super::{
 };
 use crate::Failure;
 
+/// What the two arguments begin with.
+const COMM: &str = "--comm=";
+const LOGS: &str = "--logs=";
+
 /// The arguments that Airflow's coordinator starts a native task with: `--comm=127.0.0.1:PORT` and
 /// `--logs=127.0.0.1:PORT`. The task connects to both within 10 s.
 ///
@@ -32,21 +36,33 @@ impl SupervisorArguments {
     /// Those among `arguments`, such as [`std::env::args_os`]; `None` where not both are there, with
     /// an address and a port each.
     pub fn find(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Option<Self> {
+        Self::of(arguments)?.ok()
+    }
+
+    /// The same, with the failure where both are a supervisor's but one of the addresses is none.
+    pub(crate) fn of(
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Option<Result<Self, Failure>> {
         let (mut comm, mut logs) = (None, None);
         for argument in arguments {
             let Ok(argument) = argument.into().into_string() else {
                 continue;
             };
-            if let Some(address) = argument.strip_prefix("--comm=") {
-                comm = address.parse().ok();
-            } else if let Some(address) = argument.strip_prefix("--logs=") {
-                logs = address.parse().ok();
+            if argument.starts_with(COMM) {
+                comm = Some(argument);
+            } else if argument.starts_with(LOGS) {
+                logs = Some(argument);
             }
         }
-        Some(Self {
-            comm: comm?,
-            logs: logs?,
-        })
+        let (comm, logs) = (comm?, logs?);
+        let address = |argument: &str, name| argument.strip_prefix(name)?.parse().ok();
+        match (address(&comm, COMM), address(&logs, LOGS)) {
+            (Some(comm), Some(logs)) => Some(Ok(Self { comm, logs })),
+            // Options of the program's own have the same names.
+            _ if !has_port(&comm) || !has_port(&logs) => None,
+            (None, _) => Some(Err(no_address(&comm, COMM))),
+            (_, None) => Some(Err(no_address(&logs, LOGS))),
+        }
     }
 
     /// Where requests and their answers go: for [`TcpTransport::connect`](super::TcpTransport::connect).
@@ -60,6 +76,19 @@ impl SupervisorArguments {
     pub fn logs(&self) -> SocketAddr {
         self.logs
     }
+}
+
+/// Whether `argument` ends with a port.
+fn has_port(argument: &str) -> bool {
+    let port = argument.rsplit_once(':').map(|(_, port)| port);
+    port.is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn no_address(argument: &str, name: &str) -> Failure {
+    Failure::configuration(format!(
+        "the program was started with {argument:?}, which is not the address of a supervisor: it must be \
+         an IP address and a port, such as {name}127.0.0.1:4100"
+    ))
 }
 
 /// The supervisor's first message: which task is to be run. `Debug` shows what its methods give, and

@@ -13,8 +13,8 @@ use crate::{
 /// How many keys a page has, as in Airflow.
 const PAGE: u64 = 1000;
 
-/// How many pages are asked for at most.
-const MOST_PAGES: u64 = 10_000;
+/// How many pages are asked for at most: a list without end would fill the memory.
+const MOST_PAGES: u64 = 1000;
 
 impl SupervisorBackend {
     /// Has the supervisor do `request`.
@@ -70,17 +70,19 @@ impl VariableStore for SupervisorBackend {
             ];
             let request = Body::message("GetVariableKeys", fields);
             let said = client.ask(request, deadline).await;
-            let more = said.and_then(|said| answer::keys(&said));
+            let more = said.and_then(|said| answer::keys(&said, PAGE));
             let more = more.map_err(|failure| failure.at(native_key))?;
             let is_last = u64::try_from(more.len()).unwrap_or(u64::MAX) < PAGE;
             keys.extend(more);
             if is_last {
-                break;
+                // Databases order by rules of their own. Where keys are set meanwhile, one may come
+                // in two pages.
+                keys.sort_unstable();
+                keys.dedup();
+                return Ok(keys);
             }
         }
-        // Databases order by rules of their own.
-        keys.sort_unstable();
-        Ok(keys)
+        Err(answer::keys_without_end(MOST_PAGES * PAGE).at(native_key))
     }
 
     async fn set_variable(

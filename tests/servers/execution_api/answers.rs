@@ -55,6 +55,7 @@ async fn what_is_no_answer_of_the_api_is_a_failure_and_never_missing() {
             ],
         ),
         (204, vec![""]),
+        (304, vec![""]),
         (
             404,
             vec![
@@ -296,11 +297,28 @@ async fn a_list_without_end_ends_at_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_list_of_more_than_a_million_keys_is_refused() {
+    let server = Served::by(|_| {
+        json_of(
+            200,
+            json!({"keys": vec!["k"; 1000], "total_entries": usize::MAX}),
+        )
+    })
+    .await;
+    let keys = backend(&server.url).variable_keys("", &options()).await;
+    let why = "Unavailable: there are more than 1000000 keys, which is the most that is read: ask for a \
+               longer prefix";
+    assert_eq!(said(&keys.unwrap_err()), why);
+    assert_eq!(server.seen.lines().len(), 1000);
+}
+
+#[tokio::test]
 async fn what_is_no_list_of_keys_is_a_failure() {
     for answer in [
         json_of(404, json!({"detail": {"reason": "not_found"}})),
         json_of(200, json!({"key": "keys", "value": "of an older server"})),
         json_of(200, json!({"keys": [1], "total_entries": 1})),
+        json_of(200, json!({"keys": vec!["k"; 1001], "total_entries": 1001})),
     ] {
         let text = answer.text();
         let server = Queued::with([answer]).await;

@@ -54,6 +54,24 @@ async fn a_variable_is_set_read_listed_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_variable_of_16_mib_is_read() {
+    let backend = api().await.build().unwrap();
+    let long = "\u{e9}".repeat(8 * 1024 * 1024);
+    set(&backend, "a long one", &long, None).await.unwrap();
+    let read = variable(&backend, "a long one").await;
+    delete(&backend, "a long one").await.unwrap();
+    // Not shown where they differ.
+    assert!(read.as_deref() == Ok(&*long));
+    let too_long = "x".repeat(17 * 1024 * 1024);
+    set(&backend, "too long", &too_long, None).await.unwrap();
+    let refused = variable(&backend, "too long").await;
+    delete(&backend, "too long").await.unwrap();
+    let why = "Unavailable: the Execution API at API gave an invalid answer (the answer is longer than \
+               17825792 bytes): check the address and the proxy";
+    assert_eq!(refused, Err(why.to_owned()));
+}
+
+#[tokio::test]
 async fn all_keys_are_listed_in_ascending_order() {
     let backend = api().await.build().unwrap();
     let all = keys(&backend, "").await.unwrap();

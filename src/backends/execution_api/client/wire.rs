@@ -25,6 +25,13 @@ use crate::{
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 const MOST_IDLE_CONNECTIONS: usize = 32;
 
+/// How long an answer may be: as long as one of the metadata DB, in which a variable or an `extra` may have
+/// 16 MiB (EXEC-11).
+const BOUNDS: Bounds = Bounds {
+    longest: 17 * 1024 * 1024,
+    deepest: 128,
+};
+
 /// What a request carries.
 pub(super) type Body = Full<Bytes>;
 
@@ -177,7 +184,7 @@ impl Wire {
             connect_timeout: self.connect_timeout(),
             idle_timeout: IDLE_TIMEOUT,
             most_idle_connections: MOST_IDLE_CONNECTIONS,
-            bounds: Bounds::default(),
+            bounds: BOUNDS,
         }))
     }
 }

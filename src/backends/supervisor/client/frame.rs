@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use secrecy::zeroize::Zeroizing;
+use secrecy::zeroize::{Zeroize as _, Zeroizing};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::backends::supervisor::{
@@ -14,14 +14,16 @@ use crate::backends::supervisor::{
 /// How many bytes the length takes.
 const HEAD: usize = 4;
 
-/// How much is read at once, at least.
+/// How much is read at once, at least; and how much room is kept when nothing is left to be given.
 const PIECE: usize = 8 * 1024;
 
 /// Reads frames from a stream.
 pub(super) struct FrameReader<R> {
     stream: R,
-    /// What was read and not yet given.
+    /// What was read.
     buffer: Zeroizing<Vec<u8>>,
+    /// How much of it was given, and wiped.
+    given: usize,
     longest: usize,
 }
 
@@ -63,6 +65,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Self {
             stream,
             buffer: Zeroizing::new(Vec::with_capacity(PIECE)),
+            given: 0,
             longest,
         }
     }
@@ -73,9 +76,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             if let Some(frame) = self.buffered()? {
                 return Ok(frame);
             }
-            if self.buffer.len() == self.buffer.capacity() {
-                self.grow();
-            }
+            self.make_room();
             match self.stream.read_buf(&mut *self.buffer).await {
                 Ok(0) => {
                     return Err(FrameError::End {
@@ -90,7 +91,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
     /// A frame that is there already.
     fn buffered(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, FrameError> {
-        let Some(head) = self.buffer.first_chunk::<HEAD>() else {
+        let unread = self.buffer.get_mut(self.given..).unwrap_or_default();
+        let Some(head) = unread.first_chunk::<HEAD>() else {
             return Ok(None);
         };
         let announced = u32::from_be_bytes(*head);
@@ -102,20 +104,33 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             });
         }
         let end = HEAD + length;
-        let Some(frame) = self.buffer.get(HEAD..end) else {
+        let Some(bytes) = unread.get_mut(HEAD..end) else {
             return Ok(None);
         };
-        let frame = Zeroizing::new(frame.to_vec());
-        self.buffer.drain(..end);
+        let frame = Zeroizing::new(bytes.to_vec());
+        bytes.zeroize();
+        self.given += end;
         Ok(Some(frame))
     }
 
-    /// Makes room. A buffer that grew by itself would leave copies of secrets behind.
-    fn grow(&mut self) {
-        let capacity = self.buffer.capacity().saturating_mul(2).max(PIECE);
-        let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
-        larger.extend_from_slice(&self.buffer);
-        self.buffer = larger;
+    /// Makes room for what is read next: once for all frames that were given, since there may be many
+    /// short ones behind a long one.
+    fn make_room(&mut self) {
+        let given = std::mem::take(&mut self.given).min(self.buffer.len());
+        self.buffer.drain(..given);
+        let capacity = if self.buffer.is_empty() {
+            PIECE
+        } else if self.buffer.len() == self.buffer.capacity() {
+            self.buffer.capacity().saturating_mul(2)
+        } else {
+            return;
+        };
+        if capacity != self.buffer.capacity() {
+            // A buffer that grew by itself would leave copies of secrets behind.
+            let mut other = Zeroizing::new(Vec::with_capacity(capacity));
+            other.extend_from_slice(&self.buffer);
+            self.buffer = other;
+        }
     }
 }
 

@@ -6,7 +6,7 @@ mod tcp;
 
 use std::{sync::Arc, time::Duration};
 
-pub(super) use self::started_by::StartedBy;
+pub(super) use self::started_by::{OutOfReach, StartedBy};
 pub use self::tcp::TcpTransport;
 use super::{
     Body, Transport,

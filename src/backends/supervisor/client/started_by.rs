@@ -30,6 +30,17 @@ pub(in crate::backends::supervisor) struct StartedBy {
     attempt: Mutex<Option<Attempt>>,
 }
 
+/// A supervisor that started this program with arguments that cannot be read.
+#[derive(Debug)]
+pub(in crate::backends::supervisor) struct OutOfReach(pub(in crate::backends::supervisor) Failure);
+
+#[async_trait]
+impl Transport for OutOfReach {
+    async fn exchange(&self, _: Body) -> Result<Answer, Failure> {
+        Err(self.0.clone())
+    }
+}
+
 /// It goes on where the caller who began it gives up: the supervisor takes no second connection.
 type Attempt = Shared<BoxFuture<'static, Result<Sockets, Failure>>>;
 

@@ -35,7 +35,7 @@ use crate::{
 /// How long the supervisor has for the connection and its first message: as long as it gives the task.
 const STARTUP: Duration = Duration::from_secs(10);
 
-/// The longest message that is read, and the most that waits to be sent: 64 MiB.
+/// The longest message that is read, and the most that waits to be sent unless it is one message: 64 MiB.
 const LONGEST: usize = 64 * 1024 * 1024;
 
 /// The socket to the supervisor: Airflow's `--comm=127.0.0.1:PORT`.
@@ -201,9 +201,10 @@ impl Connection {
     /// half a frame behind: what is begun is sent to its end.
     fn send(&self, frame: Zeroizing<Vec<u8>>) -> Result<(), Failure> {
         let mut unsent = self.unsent();
-        if unsent.bytes.saturating_add(frame.len()) > LONGEST {
+        let waits = unsent.bytes;
+        if waits > 0 && waits.saturating_add(frame.len()) > LONGEST {
             return Err(Failure::unavailable(format!(
-                "the supervisor at {} does not read: {LONGEST} bytes wait to be sent",
+                "the supervisor at {} does not read: {waits} bytes wait to be sent already",
                 self.peer
             )));
         }

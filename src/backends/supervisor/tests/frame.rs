@@ -67,6 +67,21 @@ async fn frames_are_read_in_whatever_pieces_they_come() {
 }
 
 #[tokio::test]
+async fn a_long_frame_leaves_no_room_and_no_bytes_behind() {
+    let contents = [vec![0xaa; 100_000], vec![0xbb; 10], vec![0xcc; 10]];
+    let bytes = contents.iter().flat_map(|content| framed(content));
+    let bytes = bytes.collect::<Vec<_>>();
+    let mut reader = FrameReader::new(&*bytes, 100_000);
+    for content in &contents {
+        assert_eq!(reader.next().await.unwrap().as_slice(), content);
+        let given = reader.buffer.get(..reader.given).unwrap();
+        assert!(!given.iter().any(|byte| content.contains(byte)));
+    }
+    reader.next().await.unwrap_err();
+    assert_eq!((reader.buffer.capacity(), reader.given), (PIECE, 0));
+}
+
+#[tokio::test]
 async fn a_frame_that_ends_early_is_an_end_in_the_middle() {
     let whole = framed(b"content");
     for end in 1..whole.len() {

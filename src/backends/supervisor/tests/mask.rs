@@ -1,9 +1,11 @@
 use super::*;
 use crate::Dialect;
 
-/// What the supervisor would be told.
+/// What the supervisor would be told, in one message at most.
 fn told(masker: &Masker, found: &[Found<'_>]) -> Option<String> {
-    let (body, hashes) = masker.message(found)?;
+    let mut messages = masker.messages(found);
+    let (body, hashes) = messages.pop()?;
+    assert_eq!(messages.len(), 0);
     masker.told().extend(hashes);
     Some(body.to_json().unwrap().expose().to_owned())
 }
@@ -109,4 +111,34 @@ fn json_without_end_takes_no_stack() {
     let value = Secret::from(deep);
     let message = told(&Masker::default(), &[Found::Variable("key", &value)]).unwrap();
     assert!(message.contains(r#"]]", "x"]}"#), "{message}");
+}
+
+/// How many texts each message has.
+fn sizes(value: &str) -> Vec<usize> {
+    let (masker, value) = (Masker::default(), Secret::from(value));
+    let messages = masker.messages(&[Found::Variable("key", &value)]);
+    messages.iter().map(|(_, hashes)| hashes.len()).collect()
+}
+
+#[test]
+fn no_message_holds_more_than_the_supervisor_takes_in_at_once() {
+    let list = |length: usize, text: &dyn Fn(usize) -> String| {
+        let texts = (0..length).map(text).collect::<Vec<_>>();
+        serde_json::to_string(&texts).unwrap()
+    };
+    // The text as a whole comes first.
+    assert_eq!(sizes(&list(255, &|n| n.to_string())), [256]);
+    assert_eq!(sizes(&list(600, &|n| n.to_string())), [256, 256, 89]);
+    let long = |n: usize| format!("{n}{}", "x".repeat(600_000));
+    assert_eq!(sizes(&list(3, &long)), [1, 1, 1, 1]);
+
+    let masker = Masker::default();
+    let texts = (0..100).map(|n| Secret::from(n.to_string()));
+    let texts = texts.collect::<Vec<_>>();
+    let found = texts.iter().map(Found::Config).collect::<Vec<_>>();
+    let messages = masker.messages(&found);
+    let told = messages.iter().flat_map(|(_, hashes)| hashes);
+    assert_eq!(told.collect::<HashSet<_>>().len(), 100);
+    let sizes = messages.iter().map(|(_, hashes)| hashes.len());
+    assert_eq!(sizes.collect::<Vec<_>>(), [64, 36]);
 }

@@ -193,4 +193,6 @@ fn a_member_is_found_by_its_key() {
     assert_eq!(map.get("a").and_then(Value::as_text), Some("x"));
     assert_eq!(map.get("b").and_then(Value::as_int), Some(-1));
     assert!(map.get("c").is_none() && Value::Nil.get("a").is_none());
+    let twice = Item::Map(vec![("a", Item::Text("x")), ("a", Item::Text("y"))]).to_bytes();
+    assert!(read(&twice).unwrap().get("a") == Some(&text("y")));
 }
