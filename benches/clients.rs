@@ -1,5 +1,5 @@
-//! What a client takes, from the connection to the text that a driver reads, beside the lookup that gave the
-//! connection: from memory, which no source undercuts, and as a URI that has to be read.
+//! What a client takes, from the connection to the text that a driver reads, beside the lookup of a connection
+//! in the environment.
 
 // `criterion_group!` writes a function without documentation; a bench may panic.
 #![allow(missing_docs, clippy::expect_used)]
@@ -9,199 +9,99 @@ use std::hint::black_box;
 use airflow_secrets::{
     Connection, Dialect, Environment, Resolver, backends::environment::EnvironmentVariablesBackend,
 };
-use criterion::{
-    BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
-};
+use criterion::{Criterion, criterion_group, criterion_main};
 
 const POSTGRES: &str = "postgres://app:p%2Fw%40rd@db.example.com:5432/orders\
                         ?sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem&connect_timeout=10";
 
-/// A connection of each kind, as people have them.
-const CONNECTIONS: &[(&str, &str)] = &[
-    ("postgres", POSTGRES),
+/// A name, and what makes a client or a form of a connection.
+type Made = (&'static str, fn(&Connection));
+
+/// The client, or one of its forms with the client that it is made from.
+macro_rules! made {
+    ($client:ident $(. $form:ident)?) => {
+        (
+            concat!(stringify!($client) $(, ", ", stringify!($form))?),
+            |connection| {
+                let made = connection.$client()$(.and_then(|client| client.$form()))?;
+                assert!(black_box(made).is_ok());
+            },
+        )
+    };
+}
+
+/// A connection of each kind, as people have them, and what is made of it.
+const CASES: &[(&str, &[Made])] = &[
     (
-        "mysql",
+        POSTGRES,
+        &[
+            made!(postgres),
+            made!(postgres.libpq),
+            made!(postgres.url),
+            made!(postgres.sqlx_url),
+            made!(postgres.tokio_postgres_and_tls),
+        ],
+    ),
+    (
         "mysql://app:p%2Fw@db:3306/orders?charset=utf8mb4&ssl_mode=REQUIRED",
+        &[made!(mysql), made!(mysql.sqlx_url)],
     ),
     (
-        "http",
         "http://u:p@api.example.com:8443/https?timeout=10&X-Tenant=a&Accept=application%2Fjson",
+        &[made!(http), made!(http.headers)],
     ),
     (
-        "aws",
         "aws://AKIA:secret%2Fkey@/?region_name=eu-west-1&endpoint_url=http%3A%2F%2Fs3.local%3A9000",
+        &[made!(aws_s3), made!(aws_s3.object_store)],
     ),
     (
-        "google",
         "google-cloud-platform://?key_path=%2Fetc%2Fkey.json&project=p&scope=a%2Cb&num_retries=3",
+        &[made!(google), made!(google.object_store)],
     ),
     (
-        "azure_blob",
         "wasb://account@account.blob.core.windows.net/?account_key=a2V5",
+        &[made!(azure_blob), made!(azure_blob.object_store)],
     ),
     (
-        "redis",
         "redis://u:p%2Fw@cache:6379/?db=3&ssl=true&ssl_cert_reqs=required",
+        &[made!(redis), made!(redis.url)],
     ),
     (
-        "kafka",
         "kafka://?bootstrap.servers=a%3A9092%2Cb%3A9092&group.id=g&security.protocol=SASL_SSL",
+        &[made!(kafka), made!(kafka.options)],
     ),
     (
-        "ssh",
         "ssh://etl:p%2Fw@host:22/?conn_timeout=10&no_host_key_check=true",
+        &[made!(ssh)],
     ),
     (
-        "snowflake",
         "snowflake://u:p@/schema?account=a&warehouse=w&database=d&role=r",
+        &[made!(snowflake)],
     ),
 ];
 
 fn clients(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("clients");
-    lookup(&mut group);
-    for (kind, uri) in CONNECTIONS {
-        let connection = Connection::from_uri(*kind, uri, Dialect::Core).expect("a connection");
-        let mut measure = |name: &str, form: fn(&Connection)| {
-            group.bench_function(format!("{kind}: {name}"), |bencher| {
-                bencher.iter(|| form(black_box(&connection)));
-            });
-        };
-        for (name, form) in forms(kind) {
-            measure(name, *form);
-        }
-    }
-    group.finish();
-}
-
-/// What comes before every client: one connection of the environment, through the resolver.
-fn lookup(group: &mut BenchmarkGroup<'_, WallTime>) {
     let environment = Environment::from_iter([("AIRFLOW_CONN_WAREHOUSE", POSTGRES)]);
-    let resolver = Resolver::builder()
-        .backend(EnvironmentVariablesBackend::new(environment, false))
-        .build();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime");
-    group.bench_function("the lookup of a connection in the environment", |bencher| {
+    let environment = EnvironmentVariablesBackend::new(environment, false);
+    let resolver = Resolver::builder().backend(environment).build();
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime");
+    group.bench_function("the lookup", |bencher| {
         bencher.iter(|| {
             let found = runtime.block_on(resolver.get_connection("warehouse"));
             black_box(found.expect("a connection"))
         });
     });
-}
-
-type Made = fn(&Connection);
-
-/// The client alone, and each form with the client that it is made from.
-fn forms(kind: &str) -> &'static [(&'static str, Made)] {
-    match kind {
-        "postgres" => &[
-            ("client", |it| {
-                drop(black_box(it.postgres().expect("a client")))
-            }),
-            ("libpq", |it| {
-                drop(black_box(
-                    it.postgres().and_then(|it| it.libpq()).expect("a form"),
-                ))
-            }),
-            ("url", |it| {
-                drop(black_box(
-                    it.postgres().and_then(|it| it.url()).expect("a form"),
-                ))
-            }),
-            ("sqlx_url", |it| {
-                drop(black_box(
-                    it.postgres().and_then(|it| it.sqlx_url()).expect("a form"),
-                ))
-            }),
-            ("tokio_postgres_and_tls", |it| {
-                drop(black_box(
-                    it.postgres()
-                        .and_then(|it| it.tokio_postgres_and_tls())
-                        .expect("a form"),
-                ));
-            }),
-        ],
-        "mysql" => &[
-            ("client", |it| {
-                drop(black_box(it.mysql().expect("a client")))
-            }),
-            ("sqlx_url", |it| {
-                drop(black_box(
-                    it.mysql().and_then(|it| it.sqlx_url()).expect("a form"),
-                ))
-            }),
-        ],
-        "http" => &[
-            ("client", |it| drop(black_box(it.http().expect("a client")))),
-            ("headers", |it| {
-                drop(black_box(
-                    it.http().and_then(|it| it.headers()).expect("a form"),
-                ))
-            }),
-        ],
-        "aws" => &[
-            ("client", |it| {
-                drop(black_box(it.aws_s3().expect("a client")))
-            }),
-            ("object_store", |it| {
-                drop(black_box(
-                    it.aws_s3()
-                        .and_then(|it| it.object_store())
-                        .expect("a form"),
-                ))
-            }),
-        ],
-        "google" => &[
-            ("client", |it| {
-                drop(black_box(it.google().expect("a client")))
-            }),
-            ("object_store", |it| {
-                drop(black_box(
-                    it.google()
-                        .and_then(|it| it.object_store())
-                        .expect("a form"),
-                ))
-            }),
-        ],
-        "azure_blob" => &[
-            ("client", |it| {
-                drop(black_box(it.azure_blob().expect("a client")))
-            }),
-            ("object_store", |it| {
-                drop(black_box(
-                    it.azure_blob()
-                        .and_then(|it| it.object_store())
-                        .expect("a form"),
-                ))
-            }),
-        ],
-        "redis" => &[
-            ("client", |it| {
-                drop(black_box(it.redis().expect("a client")))
-            }),
-            ("url", |it| {
-                drop(black_box(
-                    it.redis().and_then(|it| it.url()).expect("a form"),
-                ))
-            }),
-        ],
-        "kafka" => &[
-            ("client", |it| {
-                drop(black_box(it.kafka().expect("a client")))
-            }),
-            ("options", |it| {
-                drop(black_box(
-                    it.kafka().and_then(|it| it.options()).expect("a form"),
-                ))
-            }),
-        ],
-        "ssh" => &[("client", |it| drop(black_box(it.ssh().expect("a client"))))],
-        _ => &[("client", |it| {
-            drop(black_box(it.snowflake().expect("a client")))
-        })],
+    for (uri, made) in CASES {
+        let connection = Connection::from_uri("id", uri, Dialect::Core).expect("a connection");
+        for (name, make) in *made {
+            group.bench_function(*name, |bencher| {
+                bencher.iter(|| make(black_box(&connection)));
+            });
+        }
     }
+    group.finish();
 }
 
 criterion_group!(benches, clients);
