@@ -17,7 +17,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use airflow_secrets::{
@@ -114,26 +114,27 @@ async fn turns_of(arguments: SupervisorArguments, turns: usize) -> Value {
         .unwrap();
     let question = r#"{"type": "GetVariable", "key": "colour"}"#;
     let [mut lookups, mut exchanges] = [Vec::new(), Vec::new()];
-    let [mut looked_up, mut exchanged] = [Value::Null, Value::Null];
+    let [mut found, mut answer] = [Value::Null, Value::Null];
     for _ in 0..turns {
         let start = Instant::now();
-        let found = resolver.get_variable("colour").await.unwrap();
+        let resolved = resolver.get_variable("colour").await.unwrap();
         lookups.push(start.elapsed());
-        looked_up = json!(found.expose());
+        found = json!(resolved.expose());
         let start = Instant::now();
-        let answer = transport.exchange(Body::from_json(question).unwrap());
-        let answer = answer.await.unwrap().body.unwrap();
+        let exchange = transport.exchange(Body::from_json(question).unwrap());
+        let body = exchange.await.unwrap().body.unwrap();
         exchanges.push(start.elapsed());
-        let answer = answer.to_json().unwrap();
-        exchanged = serde_json::from_str::<Value>(answer.expose()).unwrap()["value"].take();
+        let body = body.to_json().unwrap();
+        let body = serde_json::from_str::<Value>(body.expose()).unwrap();
+        answer = body.get("value").unwrap().clone();
     }
     succeed(&transport).await;
-    let median = |mut turns: Vec<std::time::Duration>| {
+    let median = |mut turns: Vec<Duration>| {
         turns.sort();
-        turns[turns.len() / 2].as_secs_f64() * 1e6
+        turns.get(turns.len() / 2).unwrap().as_secs_f64() * 1e6
     };
     json!({
-        "looked up": looked_up, "exchanged": exchanged,
+        "found": found, "answer": answer,
         "a lookup takes µs": median(lookups), "an exchange takes µs": median(exchanges),
     })
 }

@@ -17,7 +17,7 @@ async fn a_lookup_gives_what_the_bare_exchange_gives() {
     };
     println!("{measured}");
     assert_eq!(
-        (&measured["looked up"], &measured["exchanged"]),
+        (&measured["found"], &measured["answer"]),
         (&json!("blue"), &json!("blue"))
     );
     assert_eq!((ran.exit_code, ran.state.as_str()), (0, "success"));
