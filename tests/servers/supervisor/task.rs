@@ -117,9 +117,9 @@ async fn turns_of(arguments: SupervisorArguments, turns: usize) -> Value {
     let [mut found, mut answer] = [Value::Null, Value::Null];
     for _ in 0..turns {
         let start = Instant::now();
-        let resolved = resolver.get_variable("colour").await.unwrap();
+        let colour = resolver.get_variable("colour").await.unwrap();
         lookups.push(start.elapsed());
-        found = json!(resolved.expose());
+        found = json!(colour.expose());
         let start = Instant::now();
         let exchange = transport.exchange(Body::from_json(question).unwrap());
         let body = exchange.await.unwrap().body.unwrap();
