@@ -25,6 +25,7 @@ mod conforms;
 mod credentials;
 mod faults;
 mod links;
+mod odd_objects;
 mod reads;
 mod refusals;
 mod secrets_stay_secret;

@@ -2,7 +2,7 @@
 
 pub(super) mod wire;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, header::AUTHORIZATION};
@@ -14,7 +14,7 @@ use super::{
     answer::{self, Reading},
     credential::{Credential, Token},
     objects::{Kind, Object, Page},
-    rules::{self, Seen},
+    rules::{self, AllSeen},
 };
 use crate::{
     Failure,
@@ -44,6 +44,13 @@ pub(super) enum View {
         workspace: String,
         deployment: String,
     },
+}
+
+/// What was listed.
+pub(super) struct Listed {
+    pub(super) seen: AllSeen,
+    /// How many objects were passed over, since they have no key that can be read.
+    pub(super) without_key: usize,
 }
 
 /// What one listing asks for.
@@ -92,32 +99,28 @@ impl Client {
     ///
     /// # Errors
     /// When Astro could not be asked, or refused.
-    pub(super) async fn list(&self, kind: Kind) -> Result<HashMap<String, Seen>, Failure> {
+    pub(super) async fn list(&self, kind: Kind) -> Result<Listed, Failure> {
         let deadline = Deadline::after(self.wire.options().timeout());
-        match &self.view {
-            View::Deployment(id) => {
-                let objects = self
-                    .objects(kind, Scope::deployment(id, true), deadline)
-                    .await?;
-                Ok(rules::as_listed(Some(id), objects, kind))
-            }
-            View::Workspace(id) => {
-                let objects = self
-                    .objects(kind, Scope::workspace(id, true), deadline)
-                    .await?;
-                Ok(rules::as_listed(None, objects, kind))
-            }
+        let list = |scope| self.objects(kind, scope, deadline);
+        let objects = match &self.view {
+            View::Deployment(id) => list(Scope::deployment(id, true)).await?,
+            View::Workspace(id) => list(Scope::workspace(id, true)).await?,
             View::WorkspaceFor {
                 workspace,
                 deployment,
             } => {
-                let linked = Scope::workspace(workspace, false);
-                let mut objects = self.objects(kind, linked, deadline).await?;
-                let own = Scope::deployment(deployment, false);
-                objects.extend(self.objects(kind, own, deadline).await?);
-                Ok(rules::as_seen_by(deployment, objects, kind))
+                let mut objects = list(Scope::workspace(workspace, false)).await?;
+                objects.extend(list(Scope::deployment(deployment, false)).await?);
+                objects
             }
-        }
+        };
+        let without_key = objects.iter().filter(|one| one.key().is_none()).count();
+        let seen = match &self.view {
+            View::Deployment(id) => rules::as_listed(Some(id), objects, kind),
+            View::Workspace(_) => rules::as_listed(None, objects, kind),
+            View::WorkspaceFor { deployment, .. } => rules::as_seen_by(deployment, objects, kind),
+        };
+        Ok(Listed { seen, without_key })
     }
 
     /// Whether one object could be listed: one request, without retries.
@@ -171,15 +174,19 @@ impl Client {
                 (read, total) = (0, None);
                 continue;
             }
-            let first = environment_objects.first();
-            if first.is_some_and(|first| objects.first().is_some_and(|one| one.is(first))) {
+            // One that is no object at all is as one without members.
+            let page = environment_objects.into_iter();
+            let page = page.map(|one| one.get("").ok().flatten().unwrap_or_default());
+            let page = page.collect::<Vec<Object>>();
+            let with_key = |one: &&Object| one.key().is_some();
+            let (first, first_here) = (objects.iter().find(with_key), page.iter().find(with_key));
+            if first.is_some_and(|first| first_here.is_some_and(|one| one.is(first))) {
                 // The offset did not reach Astro.
                 return Err(answer::incomplete());
             }
             read += count;
-            objects.extend(environment_objects);
+            objects.extend(page);
             if read >= total_count {
-                objects.retain(|object| object.kind == kind.object_type());
                 return Ok(objects);
             }
             if count == 0 {
