@@ -118,12 +118,7 @@ impl AstroBackend {
         let begun = shared.clock.now();
         let deadline = shared.client.deadline(options);
         let snapshot = deadline.wait_for(listed.get()).await;
-        let too_late = || {
-            Err(Failure::unavailable(format!(
-                "no answer from Astro within {deadline}"
-            )))
-        };
-        let snapshot = snapshot.unwrap_or_else(too_late)?;
+        let snapshot = snapshot.unwrap_or_else(|| Err(shared.client.too_late(deadline)))?;
         let freshness = if snapshot.whole_at >= begun {
             Freshness::Live
         } else {

@@ -2,7 +2,7 @@
 
 pub(super) mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{Request, header::AUTHORIZATION};
@@ -70,6 +70,8 @@ pub(super) struct Client {
     url: String,
     view: View,
     slots: Semaphore,
+    /// Why the last request is repeated.
+    trouble: Mutex<Option<Failure>>,
 }
 
 impl Client {
@@ -83,6 +85,7 @@ impl Client {
             credential,
             url,
             view,
+            trouble: Mutex::new(None),
         }
     }
 
@@ -93,6 +96,20 @@ impl Client {
     /// When a lookup that starts now has to be over.
     pub(super) fn deadline(&self, options: &LookupOptions) -> Deadline {
         Deadline::new(self.wire.options().timeout(), options)
+    }
+
+    /// The failure for a lookup that waited for a listing until `deadline`: that of its last request, where
+    /// it asks again.
+    pub(super) fn too_late(&self, deadline: Deadline) -> Failure {
+        let trouble = self.trouble.lock();
+        let trouble = trouble.unwrap_or_else(PoisonError::into_inner).clone();
+        let no_answer = || Failure::unavailable(format!("no answer from Astro within {deadline}"));
+        trouble.unwrap_or_else(no_answer)
+    }
+
+    fn note(&self, trouble: Option<&Failure>) {
+        let mut noted = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        *noted = trouble.cloned();
     }
 
     /// All objects of `kind` that are seen.
@@ -242,7 +259,12 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Reading, Failure> {
         let waited = Waited::default();
-        let attempt = || self.attempt(url, token, &waited);
+        self.note(None);
+        let attempt = async || {
+            let answer = self.attempt(url, token, &waited).await;
+            self.note(answer.as_ref().err());
+            answer
+        };
         let answer = retry::with_retries(self.wire.retries(), deadline, attempt).await;
         answer.unwrap_or_else(|| Err(no_answer(&waited, deadline)))
     }
