@@ -26,6 +26,7 @@ mod credentials;
 mod faults;
 mod links;
 mod odd_objects;
+mod on_this_machine;
 mod reads;
 mod refusals;
 mod secrets_stay_secret;
