@@ -25,6 +25,7 @@ mod conforms;
 mod credentials;
 mod faults;
 mod links;
+mod odd_lists;
 mod odd_objects;
 mod on_this_machine;
 mod reads;
