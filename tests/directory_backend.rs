@@ -2,10 +2,14 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+};
 
 use airflow_secrets::{
-    Failure, Lookup, Resolver, Secret, SecretsBackend,
+    ErrorKind, Failure, Lookup, Resolver, Secret, SecretsBackend,
     backend::{FailureKind, LookupOptions},
     backends::directory::DirectoryBackend,
 };
@@ -127,6 +131,80 @@ async fn a_volume_of_kubernetes_is_read_and_its_swap_is_seen_at_once() {
         folder.path().display()
     );
     assert_eq!(variable(&backend, "x").await, Err(lost));
+}
+
+/// What Docker and Podman make in a container: each secret is a file of its own, read-only, below
+/// `/run/secrets`, which `/var/run/secrets` leads to; its target, where it has one, is a path there.
+fn mount_secrets(root: &Path, secrets: &[(&str, &str)]) {
+    let folder = root.join("run/secrets");
+    for (target, text) in secrets {
+        write(&folder, target, text);
+        let file = folder.join(target);
+        let mut permissions = file.metadata().unwrap().permissions();
+        permissions.set_mode(0o444);
+        fs::set_permissions(file, permissions).unwrap();
+    }
+    fs::create_dir(root.join("var")).unwrap();
+    symlink("../run", root.join("var/run")).unwrap();
+}
+
+#[tokio::test]
+async fn secrets_of_docker_and_podman_are_read_where_their_targets_put_them() {
+    let root = Folder::new();
+    let secrets = [
+        ("connections/pg", "postgres://u:p@h/s\n"),
+        ("connections/web.api-1_x", "{\"conn_type\": \"http\"}"),
+        ("variables/colour", "blue\n"),
+        // Those of other programs, and one without a target.
+        ("tls.key", "m4rk3r"),
+        ("shape", "m4rk3r"),
+    ];
+    mount_secrets(root.path(), &secrets);
+    for folder in ["run/secrets", "var/run/secrets"] {
+        let folder = root.path().join(folder);
+        let resolver = Resolver::builder()
+            .backend(DirectoryBackend::new(&folder))
+            .build();
+        let pg = resolver.get_connection("pg").await.unwrap();
+        assert_eq!(pg.get_uri().expose(), "postgres://u:p@h/s");
+        let web = resolver.get_connection("web.api-1_x").await.unwrap();
+        assert_eq!(web.conn_type(), Some("http"));
+        let colour = resolver.get_variable("colour").await.unwrap();
+        assert_eq!(colour.expose(), "blue");
+        for (kind, error) in [
+            (
+                "variables",
+                resolver.get_variable("shape").await.unwrap_err(),
+            ),
+            (
+                "connections",
+                resolver.get_connection("shape").await.unwrap_err(),
+            ),
+        ] {
+            let why = format!(
+                "missing: {} itself has a file of this name: mount it as {kind}/shape",
+                folder.display()
+            );
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            assert!(error.to_string().contains(&why), "{error}");
+            assert!(!error.to_string().contains("m4rk3r"), "{error}");
+        }
+        // A folder of that name is none.
+        let error = resolver.get_variable("connections").await.unwrap_err();
+        assert!(!error.to_string().contains("itself"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_of_files_that_compose_mounts_as_one_secret_is_read_like_any_other() {
+    let root = Folder::new();
+    let secrets = [
+        ("airflow/connections/pg", "postgres://h"),
+        ("airflow/variables/x", "y"),
+    ];
+    mount_secrets(root.path(), &secrets);
+    let backend = DirectoryBackend::new(root.path().join("run/secrets/airflow"));
+    assert_eq!(variable(&backend, "x").await, Ok("y".into()));
 }
 
 #[tokio::test]

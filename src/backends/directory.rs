@@ -31,6 +31,23 @@ const VARIABLES: &str = "variables";
 /// /run/secrets/airflow/variables/colour      a text
 /// ```
 ///
+/// **Docker and Podman** mount each secret as a file of its own below `/run/secrets`, under its name. Its target
+/// puts it where it is looked for here:
+///
+/// ```yaml
+/// services:
+///   loader:                             # podman run --secret pg,target=connections/pg …
+///     secrets:                          # docker service create --secret source=pg,target=connections/pg …
+///       - source: pg
+///         target: connections/pg        # DirectoryBackend::new("/run/secrets")
+///       - source: colour
+///         target: variables/colour
+/// ```
+///
+/// A secret without a target stands in `/run/secrets` itself, where no connection and no variable is looked
+/// for: its id is *missing*, and the report says why. Neither of the two replaces the secrets of a container
+/// that runs. In Windows containers Docker's files are links that lead out of the folder: *access denied*.
+///
 /// - A file is read at each lookup, so that a change counts at once. Kubernetes replaces all files of a
 ///   volume at the same time, by its link `..data`: a lookup sees either the old or the new one. Many ids
 ///   at once are read one after another.
@@ -127,7 +144,7 @@ impl DirectoryBackend {
         match found {
             Ok(value) => Ok(Lookup::found(value, native_key)),
             Err(problem) if problem.is_not_found() => match self.is_whole(&path) {
-                Ok(()) => Ok(Lookup::missing(native_key)),
+                Ok(()) => Ok(Lookup::missing(native_key).because(self.why_missing(kind, id))),
                 // Nobody knows what the volume would hold.
                 Err(error) => Err(unreadable(&self.folder, &error).at(native_key)),
             },
@@ -149,6 +166,15 @@ impl DirectoryBackend {
         let link = path.read_link().ok();
         let target = link.and_then(|link| Some(path.parent()?.join(link.parent()?)));
         target.map_or(Ok(()), |target| target.metadata().map(drop))
+    }
+
+    /// What to say of a file that stands beside the folders of the kinds.
+    fn why_missing(&self, kind: &str, id: &str) -> Option<String> {
+        let metadata = self.folder.join(id).metadata();
+        metadata.is_ok_and(|file| file.is_file()).then(|| {
+            let folder = self.folder.display();
+            format!("{folder} itself has a file of this name: mount it as {kind}/{id}")
+        })
     }
 
     fn open(&self, path: &Path) -> Result<Secret, Problem> {

@@ -9,7 +9,7 @@ use http::{
 };
 use serde::Deserialize;
 
-use super::{credential::Credential, objects::Page};
+use super::{credential::Credential, member::Member, objects::Page};
 use crate::{Failure, backend::FailureKind};
 
 /// What a request for a page gave.
@@ -36,8 +36,9 @@ fn lasting(kind: FailureKind, message: impl Into<String>) -> Failure {
 pub(super) fn read(answer: &Response<Bytes>, credential: &Credential) -> Result<Reading, Failure> {
     let status = answer.status().as_u16();
     if status == 200 {
-        let page = serde_json::from_slice(answer.body());
-        return page.map(Reading::Page).map_err(|_| not_astro(status));
+        let page = serde_json::from_slice::<Member<Page>>(answer.body());
+        let page = page.ok().and_then(|page| page.get("").ok().flatten());
+        return page.map(Reading::Page).ok_or_else(|| not_astro(status));
     }
     let problem = serde_json::from_slice::<Problem>(answer.body()).ok();
     let message = problem

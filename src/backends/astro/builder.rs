@@ -1,7 +1,7 @@
 //! Options from code and from the environment. Airflow has no settings for Astro.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -242,6 +242,7 @@ impl AstroBuilder {
                 kind,
                 clock: self.clock.clone(),
                 interval: self.refresh_interval,
+                has_warned: AtomicBool::new(false),
             })
         };
         Ok(AstroBackend(Arc::new(Shared {

@@ -14,7 +14,8 @@ use crate::{
 /// [`AstroBackend::environment_variables`].
 ///
 /// A lookup is as that of [`EnvironmentVariablesBackend`], teams included. A variable that Astro masks is a
-/// [`Failure`] of kind [`AccessDenied`](crate::backend::FailureKind::AccessDenied).
+/// [`Failure`] of kind [`AccessDenied`](crate::backend::FailureKind::AccessDenied), one that cannot be read a
+/// failure of kind [`InvalidValue`](crate::backend::FailureKind::InvalidValue).
 #[derive(Debug, Clone)]
 pub struct AstroEnvironmentVariables {
     astro: AstroBackend,
@@ -68,12 +69,12 @@ impl AstroEnvironmentVariables {
                 Ok(Lookup::missing(at(&native_key)).because(reason))
             }
             Ok(skipped) => Ok(skipped),
-            // What cannot be read of these is masked.
+            // What cannot be read of these is masked or odd.
             Err(failure) => {
                 let name = failure.native_key().unwrap_or_default();
-                let masked = snapshot.seen.get(name).map(super::rules::Seen::value);
-                let failure = match masked {
-                    Some(Err(masked)) => masked.at(level(name)),
+                let value = snapshot.seen.get(name).map(super::rules::Seen::value);
+                let failure = match value {
+                    Some(Err(why)) => why.at(level(name)),
                     _ => failure,
                 };
                 Err(failure)

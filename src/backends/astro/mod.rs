@@ -14,6 +14,8 @@
 //!   once, there is one listing. It is repeated at most 3 times on 429, 5xx and connection errors.
 //!   Redirects are not followed.
 //! * **Secrets** that Astro masks are a failure, never an empty value.
+//! * **An object that cannot be read**, such as one whose port is a text, is a failure for its own key: every
+//!   other one answers.
 //! * **The report** names the level that answered and, where Astro or this crate applied overrides, the
 //!   fields.
 //!
@@ -33,6 +35,8 @@ mod client;
 mod credential;
 mod domain;
 mod environment;
+mod fields;
+mod member;
 mod naming;
 mod objects;
 mod rules;
@@ -114,12 +118,7 @@ impl AstroBackend {
         let begun = shared.clock.now();
         let deadline = shared.client.deadline(options);
         let snapshot = deadline.wait_for(listed.get()).await;
-        let too_late = || {
-            Err(Failure::unavailable(format!(
-                "no answer from Astro within {deadline}"
-            )))
-        };
-        let snapshot = snapshot.unwrap_or_else(too_late)?;
+        let snapshot = snapshot.unwrap_or_else(|| Err(shared.client.too_late(deadline)))?;
         let freshness = if snapshot.whole_at >= begun {
             Freshness::Live
         } else {

@@ -7,26 +7,27 @@
 //! | is the Workspace's, and has a link to the Deployment | it, with each field that the link sets in place of its own |
 //! | is the Workspace's, and is linked to all Deployments | it |
 //! | is the Workspace's otherwise | nothing |
+//! | has an odd member that decides this, or the value | an error for its key, at the same place |
 //!
-//! Field by field:
-//!
-//! | the value | named in `setFields` | it is |
-//! |---|---|---|
-//! | not empty | – | set |
-//! | empty or not there | yes | masked: a secret that Astro does not tell |
-//! | empty or not there | no | not set; for the value of a variable, the empty text |
+//! `fields.rs` has the rules for each field.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+};
 
-use serde_json::value::RawValue;
-
-use super::objects::{self, DEPLOYMENT, Kind, Link, Object, WORKSPACE};
+use super::{
+    fields::{self, Part, Parts, SetFields, is_masked, link_value, own_value},
+    member::{Member, Odd},
+    objects::{DEPLOYMENT, Kind, Link, Object, WORKSPACE},
+};
 use crate::{Connection, Dialect, Failure, Fields, Secret};
 
 /// What is seen of an object.
 #[derive(Debug)]
 pub(super) struct Seen {
-    content: Content,
+    /// Or why it cannot be read.
+    content: Result<Content, Odd>,
     pub(super) level: Level,
 }
 
@@ -41,15 +42,41 @@ enum Content {
 pub(super) struct Level {
     scope: &'static str,
     id: String,
-    is_linked: bool,
+    rank: Rank,
     overridden: Vec<String>,
+}
+
+/// Which of several objects of one key is seen: the last of these, and of the same the last that is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// It may be of another kind.
+    OfUnknownType,
+    Linked,
+    /// It may be the Deployment's own.
+    OfUnknownScope,
+    Own,
+}
+
+impl Level {
+    /// Of an object that does not say where it is kept.
+    fn unknown(rank: Rank) -> Self {
+        Self {
+            scope: scope_name(""),
+            id: String::new(),
+            rank,
+            overridden: Vec::new(),
+        }
+    }
 }
 
 /// `Workspace cw1, linked, overridden: host, password`.
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.scope, self.id)?;
-        if self.is_linked {
+        f.write_str(self.scope)?;
+        if !self.id.is_empty() {
+            write!(f, " {}", self.id)?;
+        }
+        if self.rank == Rank::Linked {
             f.write_str(", linked")?;
         }
         if !self.overridden.is_empty() {
@@ -59,213 +86,20 @@ impl fmt::Display for Level {
     }
 }
 
-/// A field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part<T> {
-    NotSet,
-    Set(T),
-    /// It is set, and Astro does not tell to what.
-    Masked,
-}
-
-impl<T> Part<T> {
-    /// This field of a link, where it has one, in place of `own`.
-    fn or(self, own: Self) -> (Self, bool) {
-        match self {
-            Self::NotSet => (own, false),
-            set => (set, true),
-        }
-    }
-
-    fn value(self) -> Option<T> {
-        match self {
-            Self::Set(value) => Some(value),
-            Self::NotSet | Self::Masked => None,
-        }
-    }
-}
-
-/// The fields of a connection.
-#[derive(Debug, Clone)]
-struct Parts {
-    conn_type: Part<String>,
-    host: Part<String>,
-    login: Part<String>,
-    password: Part<Secret>,
-    schema: Part<String>,
-    port: Part<i64>,
-    extra: Part<Secret>,
-}
-
-/// The names in `setFields`; `None` where there are none at all.
-struct SetFields<'a>(Option<&'a [String]>);
-
-impl SetFields<'_> {
-    fn names(&self) -> impl Iterator<Item = &str> {
-        let names = self.0.unwrap_or_default().iter();
-        names.map(|name| {
-            let name = name.strip_prefix("connection.").unwrap_or(name);
-            let name = name.strip_prefix("airflowVariable.").unwrap_or(name);
-            name.strip_prefix("environmentVariable.").unwrap_or(name)
-        })
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.names().any(|other| other == name)
-    }
-
-    /// A field that is a text.
-    fn text(&self, name: &str, value: Option<String>) -> Part<String> {
-        match value.filter(|value| !value.is_empty()) {
-            Some(value) => Part::Set(value),
-            None if self.has(name) => Part::Masked,
-            None => Part::NotSet,
-        }
-    }
-
-    /// The extra. It is masked as a whole where a part of it is.
-    fn extra(&self, value: Option<&RawValue>) -> Part<Secret> {
-        let json = value.map(RawValue::get);
-        let json = json.filter(|json| !matches!(*json, "null" | "\"\""));
-        let object = json.and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok());
-        let is_masked = |path: &str| {
-            let leaf = object.as_ref().and_then(|object| leaf(object, path));
-            leaf.is_none_or(|leaf| leaf.as_str() == Some(""))
-        };
-        let mut paths = self.names().filter_map(|name| name.strip_prefix("extra."));
-        match json {
-            _ if paths.any(is_masked) => Part::Masked,
-            Some(json) => Part::Set(Secret::from(json)),
-            None if self.has("extra") => Part::Masked,
-            None => Part::NotSet,
-        }
-    }
-}
-
-/// The value at a dotted path, whose keys may have dots themselves.
-fn leaf<'v>(value: &'v serde_json::Value, path: &str) -> Option<&'v serde_json::Value> {
-    let object = value.as_object()?;
-    object.iter().find_map(|(key, value)| {
-        let rest = path.strip_prefix(key.as_str())?;
-        match rest.strip_prefix('.') {
-            Some(rest) => leaf(value, rest),
-            None => rest.is_empty().then_some(value),
-        }
-    })
-}
-
-impl Parts {
-    fn of(connection: objects::Connection, set: &SetFields<'_>) -> Self {
-        let password = set.text("password", connection.password);
-        Self {
-            conn_type: set.text("type", connection.conn_type),
-            host: set.text("host", connection.host),
-            login: set.text("login", connection.login),
-            password: match password {
-                Part::Set(password) => Part::Set(Secret::from(password)),
-                Part::Masked => Part::Masked,
-                Part::NotSet => Part::NotSet,
-            },
-            schema: set.text("schema", connection.schema),
-            port: match connection.port.filter(|port| *port != 0) {
-                Some(port) => Part::Set(port),
-                None => Part::NotSet,
-            },
-            extra: set.extra(connection.extra.as_deref()),
-        }
-    }
-
-    /// These fields with those of a link in their place, and which they are.
-    fn overridden_by(self, link: Self) -> (Self, Vec<String>) {
-        let mut names = Vec::new();
-        let mut note = |name: &str, is_overridden: bool| {
-            if is_overridden {
-                names.push(name.to_owned());
-            }
-        };
-        macro_rules! field {
-            ($field:ident, $name:literal) => {{
-                let (part, is_overridden) = link.$field.or(self.$field);
-                note($name, is_overridden);
-                part
-            }};
-        }
-        let parts = Self {
-            conn_type: field!(conn_type, "type"),
-            host: field!(host, "host"),
-            login: field!(login, "login"),
-            password: field!(password, "password"),
-            schema: field!(schema, "schema"),
-            port: field!(port, "port"),
-            extra: {
-                let (part, is_overridden) = overridden_extra(self.extra, link.extra);
-                note("extra", is_overridden);
-                part
-            },
-        };
-        (parts, names)
-    }
-
-    /// The names of the fields that are masked.
-    fn masked(&self) -> Vec<&'static str> {
-        let masked = [
-            (self.conn_type == Part::Masked, "type"),
-            (self.host == Part::Masked, "host"),
-            (self.login == Part::Masked, "login"),
-            (self.password == Part::Masked, "password"),
-            (self.schema == Part::Masked, "schema"),
-            (self.extra == Part::Masked, "extra"),
-        ];
-        masked
-            .into_iter()
-            .filter(|(is_masked, _)| *is_masked)
-            .map(|(_, name)| name)
-            .collect()
-    }
-}
-
-/// The extra where a link has one, and whether it is the link's. Whether Astro merges the two is
-/// documented nowhere: here the link's replaces the object's as a whole.
-fn overridden_extra(own: Part<Secret>, link: Part<Secret>) -> (Part<Secret>, bool) {
-    link.or(own)
-}
-
-/// The value of a variable.
-fn own_value(value: objects::Value, set: &SetFields<'_>) -> Part<Secret> {
-    match value.value.filter(|value| !value.is_empty()) {
-        Some(value) => Part::Set(Secret::from(value)),
-        None if set.has("value") || set.0.is_none() && value.is_secret => Part::Masked,
-        None => Part::Set(Secret::default()),
-    }
-}
-
-/// The value that a link puts in its place, if any.
-fn link_value(value: Option<objects::Value>, set: &SetFields<'_>) -> Part<Secret> {
-    match set.text("value", value.and_then(|value| value.value)) {
-        Part::Set(value) => Part::Set(Secret::from(value)),
-        Part::Masked => Part::Masked,
-        Part::NotSet => Part::NotSet,
-    }
-}
-
 impl Seen {
     /// The connection.
     ///
     /// # Errors
-    /// When a field of it is masked, or cannot be one of a connection.
+    /// When the object cannot be read, a field of it is masked, or cannot be one of a connection.
     pub(super) fn connection(
         &self,
         conn_id: &str,
         dialect: Dialect,
     ) -> Result<Connection, Failure> {
-        let Content::Connection(parts) = &self.content else {
+        let Content::Connection(parts) = self.content()? else {
             return Err(Failure::invalid_value("the object is not a connection"));
         };
-        let masked = parts.masked();
-        if !masked.is_empty() {
-            return Err(is_masked(&masked.join(", ")));
-        }
-        let parts = parts.as_ref().clone();
+        let parts = parts.readable()?;
         let port = parts.port.value().map(u16::try_from).transpose();
         let port = port.map_err(|_| {
             Failure::invalid_value("its port is not a whole number from 0 to 65535")
@@ -286,80 +120,149 @@ impl Seen {
     /// The value.
     ///
     /// # Errors
-    /// When it is masked.
+    /// When the object cannot be read, or its value is masked.
     pub(super) fn value(&self) -> Result<Secret, Failure> {
-        match &self.content {
+        match self.content()? {
             Content::Value(Part::Set(value)) => Ok(value.clone()),
             Content::Value(_) => Err(is_masked("the value")),
             Content::Connection(_) => Err(Failure::invalid_value("the object is not a variable")),
         }
     }
+
+    fn content(&self) -> Result<&Content, Failure> {
+        self.content.as_ref().map_err(Odd::failure)
+    }
+
+    /// An object that cannot be read.
+    fn odd(odd: Odd, level: Level) -> Self {
+        let content = Err(odd);
+        Self { content, level }
+    }
 }
 
-fn is_masked(what: &str) -> Failure {
-    Failure::access_denied(format!(
-        "Astro does not tell a secret of it ({what}): enable Environment Secrets Fetching in the \
-         Organization's settings, under General, and give the token a role that may read it"
-    ))
-    .with_transient(false)
+/// Under each key what is seen.
+pub(super) type AllSeen = HashMap<String, Seen>;
+
+fn add(seen: &mut AllSeen, key: &str, one: Seen) {
+    match seen.entry(key.to_owned()) {
+        Entry::Vacant(place) => {
+            place.insert(one);
+        }
+        Entry::Occupied(mut other) => {
+            if other.get().level.rank <= one.level.rank {
+                other.insert(one);
+            }
+        }
+    }
 }
 
 /// The objects of `kind` that Astro resolved for `deployment`, or that are seen without one.
-pub(super) fn as_listed(
-    deployment: Option<&str>,
-    objects: Vec<Object>,
-    kind: Kind,
-) -> HashMap<String, Seen> {
-    let mut seen: HashMap<String, Seen> = HashMap::new();
+pub(super) fn as_listed(deployment: Option<&str>, objects: Vec<Object>, kind: Kind) -> AllSeen {
+    all_seen(objects, kind, |object| {
+        let level = match listed_level(deployment, &object) {
+            Ok(level) => level,
+            Err(odd) => return Some(Seen::odd(odd, Level::unknown(Rank::OfUnknownScope))),
+        };
+        Some(alone(object, kind, level))
+    })
+}
+
+/// What `deployment` sees of `objects` of its Workspace and its own, none of which is resolved.
+pub(super) fn as_seen_by(deployment: &str, objects: Vec<Object>, kind: Kind) -> AllSeen {
+    all_seen(objects, kind, |mut object| {
+        let level = match level(&object) {
+            Ok(level) => level,
+            Err(odd) => return Some(Seen::odd(odd, Level::unknown(Rank::OfUnknownScope))),
+        };
+        if level.rank == Rank::Own {
+            return (level.id == deployment).then(|| alone(object, kind, level));
+        }
+        match link_to(deployment, &mut object) {
+            Ok(None) => None,
+            Ok(Some(link)) => Some(alone(object, kind, level).overridden_by(link, kind)),
+            Err(odd) => Some(Seen::odd(odd, level)),
+        }
+    })
+}
+
+/// What `see` makes of those of `objects` that are of `kind`.
+fn all_seen(objects: Vec<Object>, kind: Kind, see: impl Fn(Object) -> Option<Seen>) -> AllSeen {
+    let mut seen = AllSeen::new();
     for object in objects {
-        let level = listed_level(deployment, &object);
-        let key = object.key.clone();
-        let Some(one) = alone(object, kind, level) else {
+        let Some(key) = object.key().map(str::to_owned) else {
             continue;
         };
-        // A Deployment's own comes before a linked one.
-        let has_own = seen.get(&key).is_some_and(|other| !other.level.is_linked);
-        if !has_own || !one.level.is_linked {
-            seen.insert(key, one);
+        let one = match object.is_of(kind) {
+            Ok(true) => see(object),
+            Ok(false) => None,
+            Err(odd) => Some(Seen::odd(odd, Level::unknown(Rank::OfUnknownType))),
+        };
+        if let Some(one) = one {
+            add(&mut seen, &key, one);
         }
     }
     seen
 }
 
-fn listed_level(deployment: Option<&str>, object: &Object) -> Level {
-    let source = object
-        .source_scope
-        .as_deref()
-        .filter(|scope| !scope.is_empty());
-    let scope = source.unwrap_or(&object.scope);
-    let is_linked = deployment.is_some() && scope != DEPLOYMENT;
-    let id = match &object.source_scope_entity_id {
-        Some(id) if source.is_some() => id,
-        _ => &object.scope_entity_id,
-    };
-    let links = object.links.as_deref().unwrap_or_default();
-    let link = links
-        .iter()
-        .find(|link| link.scope == DEPLOYMENT && Some(link.scope_entity_id.as_str()) == deployment);
-    let overridden = link.filter(|_| is_linked).map(overridden_names);
-    Level {
-        scope: scope_name(scope),
-        id: id.clone(),
-        is_linked,
-        overridden: overridden.unwrap_or_default(),
-    }
+/// A member that is a text, which may be empty.
+fn text<'o>(member: &'o Member<String>, name: &str) -> Result<&'o str, Odd> {
+    Ok(member.read(name)?.map_or("", String::as_str))
 }
 
-/// The names of the fields that a link sets, of a part of the extra that of the whole.
-fn overridden_names(link: &Link) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for name in SetFields(link.set_fields.as_deref()).names() {
+fn listed_level(deployment: Option<&str>, object: &Object) -> Result<Level, Odd> {
+    let source = text(&object.source_scope, "sourceScope")?;
+    let (scope, id) = if source.is_empty() {
+        let id = text(&object.scope_entity_id, "scopeEntityId")?;
+        (text(&object.scope, "scope")?, id)
+    } else {
+        let id = text(&object.source_scope_entity_id, "sourceScopeEntityId")?;
+        (source, id)
+    };
+    let is_linked = deployment.is_some() && scope != DEPLOYMENT;
+    let overridden = match deployment {
+        Some(deployment) if is_linked => overridden_names(deployment, object),
+        _ => Vec::new(),
+    };
+    Ok(Level {
+        scope: scope_name(scope),
+        id: id.to_owned(),
+        rank: if is_linked { Rank::Linked } else { Rank::Own },
+        overridden,
+    })
+}
+
+/// The names of the fields that the link to `deployment` sets, of a part of the extra that of the whole.
+/// They are for the report alone, so that none is needed.
+fn overridden_names(deployment: &str, object: &Object) -> Vec<String> {
+    let mut links = object.links.readable().into_iter().flatten();
+    let link = links.find_map(|link| {
+        let link = link.readable()?;
+        let is_it = is_deployment(&link.scope, &link.scope_entity_id, deployment);
+        is_it.is_ok_and(|is_it| is_it).then_some(link)
+    });
+    let names = link.and_then(|link| link.set_fields.readable());
+    let mut overridden: Vec<String> = Vec::new();
+    for name in names.into_iter().flatten() {
+        let name = fields::without_kind(name);
         let name = name.split_once('.').map_or(name, |(whole, _)| whole);
-        if !names.iter().any(|other| other == name) {
-            names.push(name.to_owned());
+        if !overridden.iter().any(|other| other == name) {
+            overridden.push(name.to_owned());
         }
     }
-    names
+    overridden
+}
+
+/// Where an object is kept that is not resolved.
+fn level(object: &Object) -> Result<Level, Odd> {
+    let scope = text(&object.scope, "scope")?;
+    let id = text(&object.scope_entity_id, "scopeEntityId")?;
+    let is_own = scope == DEPLOYMENT;
+    Ok(Level {
+        scope: scope_name(scope),
+        id: id.to_owned(),
+        rank: if is_own { Rank::Own } else { Rank::Linked },
+        overridden: Vec::new(),
+    })
 }
 
 /// In Astro's own words; what is not known is not shown.
@@ -372,104 +275,106 @@ fn scope_name(scope: &str) -> &'static str {
 }
 
 /// The object as it is.
-fn alone(object: Object, kind: Kind, level: Level) -> Option<Seen> {
-    let set = SetFields(object.set_fields.as_deref());
-    let content = match kind {
-        Kind::Connection => {
-            let connection = object.connection?;
-            Content::Connection(Box::new(Parts::of(connection, &set)))
-        }
-        Kind::AirflowVariable => Content::Value(own_value(object.airflow_variable?, &set)),
-        Kind::EnvironmentVariable => Content::Value(own_value(object.environment_variable?, &set)),
-    };
-    Some(Seen { content, level })
+fn alone(object: Object, kind: Kind, level: Level) -> Seen {
+    let content = content(object, kind);
+    Seen { content, level }
 }
 
-/// What `deployment` sees of `objects` of its Workspace and its own, none of which is resolved.
-pub(super) fn as_seen_by(
-    deployment: &str,
-    objects: Vec<Object>,
-    kind: Kind,
-) -> HashMap<String, Seen> {
-    let mut seen: HashMap<String, Seen> = HashMap::new();
-    for mut object in objects {
-        let key = object.key.clone();
-        let id = object.scope_entity_id.clone();
-        if object.scope == DEPLOYMENT {
-            let level = Level {
-                scope: scope_name(DEPLOYMENT),
-                id,
-                is_linked: false,
-                overridden: Vec::new(),
-            };
-            if object.scope_entity_id == deployment
-                && let Some(own) = alone(object, kind, level)
-            {
-                seen.insert(key, own);
-            }
-            continue;
+fn content(object: Object, kind: Kind) -> Result<Content, Odd> {
+    let set = SetFields::read(object.set_fields)?;
+    let name = kind.member();
+    let value = match kind {
+        Kind::Connection => {
+            let connection = object.connection.get(name)?;
+            let connection = connection.ok_or_else(|| Odd::is_not_set(name))?;
+            let parts = Parts::of(connection, &set).map_err(|odd| odd.within(name))?;
+            return Ok(Content::Connection(Box::new(parts)));
         }
-        let Some(link) = link_to(deployment, &mut object) else {
-            continue;
-        };
-        let level = Level {
-            scope: scope_name(&object.scope),
-            id,
-            is_linked: true,
-            overridden: Vec::new(),
-        };
-        let Some(linked) = alone(object, kind, level) else {
-            continue;
-        };
-        if seen.get(&key).is_none_or(|other| other.level.is_linked) {
-            seen.insert(key, linked.overridden_by(link, kind));
-        }
-    }
-    seen
+        Kind::AirflowVariable => object.airflow_variable,
+        Kind::EnvironmentVariable => object.environment_variable,
+    };
+    let value = value.get(name)?.ok_or_else(|| Odd::is_not_set(name))?;
+    let value = own_value(value, &set).map_err(|odd| odd.within(name))?;
+    Ok(Content::Value(value))
 }
 
 /// The link of a Workspace's object to `deployment`, which has no overrides where all Deployments are
 /// linked; `None` where the Deployment does not see it.
-fn link_to(deployment: &str, object: &mut Object) -> Option<Link> {
-    let is_it = |scope: &str, id: &str| scope == DEPLOYMENT && id == deployment;
-    let excluded = object.exclude_links.as_deref().unwrap_or_default();
-    if excluded
-        .iter()
-        .any(|one| is_it(&one.scope, &one.scope_entity_id))
-    {
-        return None;
-    }
-    let links = object.links.take().unwrap_or_default();
-    let link = links
+///
+/// # Errors
+/// When a member that decides this is odd.
+fn link_to(deployment: &str, object: &mut Object) -> Result<Option<Link>, Odd> {
+    for place in object
+        .exclude_links
+        .read("excludeLinks")?
         .into_iter()
-        .find(|one| is_it(&one.scope, &one.scope_entity_id));
-    let is_linked_to_all = object.auto_link_deployments == Some(true);
-    link.or_else(|| is_linked_to_all.then(Link::default))
+        .flatten()
+    {
+        let is_it = match place.read("excludeLinks")? {
+            Some(place) => is_deployment(&place.scope, &place.scope_entity_id, deployment),
+            None => Ok(false),
+        };
+        if is_it.map_err(|odd| odd.within("excludeLinks"))? {
+            return Ok(None);
+        }
+    }
+    let links = std::mem::take(&mut object.links).get("links")?;
+    for link in links.into_iter().flatten() {
+        let Some(link) = link.get("links")? else {
+            continue;
+        };
+        let is_it = is_deployment(&link.scope, &link.scope_entity_id, deployment);
+        if is_it.map_err(|odd| odd.within("links"))? {
+            return Ok(Some(link));
+        }
+    }
+    let is_linked_to_all = object.auto_link_deployments.read("autoLinkDeployments")?;
+    Ok((is_linked_to_all == Some(&true)).then(Link::default))
+}
+
+/// Whether these name `deployment`.
+fn is_deployment(
+    scope: &Member<String>,
+    id: &Member<String>,
+    deployment: &str,
+) -> Result<bool, Odd> {
+    Ok(text(scope, "scope")? == DEPLOYMENT && text(id, "scopeEntityId")? == deployment)
 }
 
 impl Seen {
     /// This object with what `link` sets in place of its own.
     fn overridden_by(mut self, link: Link, kind: Kind) -> Self {
-        let set = SetFields(link.set_fields.as_deref());
-        self.content = match (self.content, kind) {
-            (Content::Connection(own), _) => {
-                let overrides = link.connection_overrides.unwrap_or_default();
-                let (parts, names) = own.overridden_by(Parts::of(overrides, &set));
-                self.level.overridden = names;
-                Content::Connection(Box::new(parts))
-            }
-            (Content::Value(own), kind) => {
-                let overrides = match kind {
-                    Kind::EnvironmentVariable => link.environment_variable_overrides,
-                    _ => link.airflow_variable_overrides,
-                };
-                let (part, is_overridden) = link_value(overrides, &set).or(own);
-                if is_overridden {
-                    self.level.overridden.push("value".to_owned());
-                }
-                Content::Value(part)
-            }
-        };
+        let overridden = self.content.and_then(|own| overridden(own, link, kind));
+        self.content = overridden.map(|(content, names)| {
+            self.level.overridden = names;
+            content
+        });
         self
     }
+}
+
+/// `own` with what `link` sets in its place, and the names of that.
+fn overridden(own: Content, link: Link, kind: Kind) -> Result<(Content, Vec<String>), Odd> {
+    let in_link = |odd: Odd| odd.within("links");
+    let set = SetFields::read(link.set_fields).map_err(in_link)?;
+    let name = format!("{}Overrides", kind.member());
+    let in_overrides = |odd: Odd| in_link(odd.within(&name));
+    let value = match (own, kind) {
+        (Content::Connection(own), _) => {
+            let overrides = link.connection_overrides.get(&name).map_err(in_link)?;
+            let overrides = Parts::of(overrides.unwrap_or_default(), &set);
+            let (parts, names) = own.overridden_by(overrides.map_err(in_overrides)?);
+            return Ok((Content::Connection(Box::new(parts)), names));
+        }
+        (Content::Value(own), Kind::EnvironmentVariable) => {
+            (own, link.environment_variable_overrides)
+        }
+        (Content::Value(own), _) => (own, link.airflow_variable_overrides),
+    };
+    let (own, overrides) = value;
+    let overrides = overrides.get(&name).map_err(in_link)?.unwrap_or_default();
+    let link_value = link_value(overrides, &set).map_err(in_overrides)?;
+    let (part, is_overridden) = link_value.or(own);
+    let names = is_overridden.then(|| "value".to_owned());
+    Ok((Content::Value(part), names.into_iter().collect()))
 }

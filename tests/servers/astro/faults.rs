@@ -8,13 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use airflow_secrets::{backends::HttpOptions, backends::astro::AstroBackend};
+use airflow_secrets::{
+    SecretsBackend as _,
+    backend::LookupOptions,
+    backends::{HttpOptions, RetryOptions, astro::AstroBackend},
+};
 use serde_json::json;
 
 use crate::{
     builder,
     support::{
-        astro_platform::{Platform, own},
+        astro_platform::{Platform, own, problem},
         https::Reply,
     },
     variable,
@@ -156,4 +160,22 @@ async fn a_network_that_fails_is_an_outage_in_time() {
     }
     let astro = through(&platform, &platform.proxy);
     assert_eq!(variable(&astro, "x").await, Ok("right".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lookup_that_ends_while_astro_asks_to_wait_says_so() {
+    let platform = platform();
+    let busy = problem(429, "busy").with("Retry-After", "20");
+    platform.world().first.push_back(busy);
+    let once = RetryOptions::new().with_max_retries(1);
+    let astro = builder(platform.reach(Some("d1"))).retries(once);
+    let astro = astro.build().unwrap();
+    let start = Instant::now();
+    let deadline = start + Duration::from_millis(500);
+    let options = LookupOptions::new().with_deadline(deadline);
+    let failure = astro.get_variable("x", &options).await.unwrap_err();
+    let expected = "Astro throttles: the token has asked too often";
+    assert_eq!(failure.message(), expected);
+    assert_eq!(failure.retry_after(), Some(Duration::from_secs(20)));
+    assert!(start.elapsed() < Duration::from_secs(10));
 }

@@ -142,7 +142,10 @@ async fn a_secret_that_is_masked_is_a_failure_and_an_empty_one_is_empty() {
              in the Organization's settings, under General, and give the token a role that may read it"
         ))
     };
-    assert_eq!(connection(&astro, "pg").await, masked("password, extra"));
+    assert_eq!(
+        connection(&astro, "pg").await,
+        masked("password, extra.secret_key")
+    );
     assert_eq!(connection(&astro, "bare").await, Ok("http://h".to_owned()));
     assert_eq!(variable(&astro, "colour").await, masked("the value"));
     assert_eq!(variable(&astro, "open").await, Ok("o".to_owned()));

@@ -40,6 +40,12 @@ async fn debug_errors_and_logs_hold_no_secret() {
         ),
         own(
             "d1",
+            "odd",
+            "CONNECTION",
+            json!({"type": [MARKER], "password": MARKER, "extra": {"k": MARKER}}),
+        ),
+        own(
+            "d1",
             "v",
             "AIRFLOW_VARIABLE",
             json!({"value": MARKER, "isSecret": true}),
@@ -89,6 +95,7 @@ async fn debug_errors_and_logs_hold_no_secret() {
             );
             shown += &format!("{connection:?}");
             shown += &format!("{:?}", backend.get_connection("port", &options).await);
+            shown += &format!("{:?}", backend.get_connection("odd", &options).await);
             shown += &format!("{:?}", backend.get_variable("v", &options).await);
             shown += &format!("{:?}", environment.get_variable("e", &options).await);
             shown += &format!("{:?}", backend.check(&options).await);

@@ -17,10 +17,11 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use crate::{
-    asking::{ask, assert_right, outcome},
+    asking::{ask, assert_right, assert_right_again, outcome},
     page::Cell,
-    rooms::{KEY, Room, VALUE, over_http, quick},
+    rooms::{DEPLOYMENT, KEY, Room, VALUE, astro_variable, over_http, quick},
     support::{
+        astro_platform::own,
         google,
         https::{self, Reply, Request},
         key_vault::KeyVault,
@@ -142,7 +143,7 @@ async fn cell(room: Room, fault: Fault) -> Cell {
         server.is_broken.store(true, Ordering::Relaxed);
         let outcome = ask(&resolver, limit).await;
         server.is_broken.store(false, Ordering::Relaxed);
-        assert_right(&resolver, &format!("after {when}")).await;
+        assert_right_again(&resolver, room, &format!("after {when}")).await;
         outcome
     });
     Cell::new(&fault.title(), room, outcome.await)
@@ -174,7 +175,11 @@ impl Server {
                 Reply::json(200, &right)
             }
         };
-        let hosts = ["airflow-test.vault.azure.net", token_authority::HOST];
+        let hosts = [
+            "airflow-test.vault.azure.net",
+            token_authority::HOST,
+            "api.astronomer.io",
+        ];
         let server = https::serve(&hosts, &folder.path().join("ca"), Arc::new(handler));
         Self {
             address: server.address,
@@ -198,6 +203,10 @@ fn right_answer(room: Room) -> Value {
                 "data": {"value": BASE64_STANDARD.encode(VALUE)},
             });
             json!({"kind": "SecretList", "apiVersion": "v1", "metadata": {}, "items": [secret]})
+        }
+        Room::Astro => {
+            let object = own(DEPLOYMENT, KEY, "AIRFLOW_VARIABLE", astro_variable());
+            json!({"environmentObjects": [object], "totalCount": 1})
         }
         Room::Postgres | Room::MariaDb => panic!("{room:?} is not asked by HTTP"),
     }

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use airflow_secrets::{Error, ErrorKind, Resolver};
+use airflow_secrets::{Error, ErrorKind, Failure, Resolver};
 
-use crate::rooms::{KEY, VALUE};
+use crate::rooms::{KEY, Room, VALUE};
 
 /// How long the lookups of this page may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(1);
@@ -22,6 +22,8 @@ pub(crate) struct Outcome {
     /// With `PORT` and `N s` for what differs between runs.
     pub(crate) message: String,
     time: Time,
+    /// How long nobody is asked again.
+    pause: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,7 @@ pub(crate) async fn ask(resolver: &Resolver, limit: Duration) -> Result<(), Outc
         Err(error) => Err(Outcome {
             kind: format!("{:?}", error.kind()),
             message: in_every_run(&said(&error)),
+            pause: failure(&error).retry_after(),
             time: match elapsed {
                 time if time < limit => Time::BeforeTheDeadline,
                 time if time <= limit + GRACE => Time::AtTheDeadline,
@@ -57,6 +60,17 @@ pub(crate) async fn ask(resolver: &Resolver, limit: Duration) -> Result<(), Outc
 pub(crate) async fn assert_right(resolver: &Resolver, when: &str) {
     let answer = ask(resolver, PLENTY).await;
     assert_eq!(answer, Ok(()), "{when}");
+}
+
+/// Asserts that the value is found, after the pause of a room that makes one.
+pub(crate) async fn assert_right_again(resolver: &Resolver, room: Room, when: &str) {
+    if room.pauses()
+        && let Err(outcome) = ask(resolver, PLENTY).await
+    {
+        let pause = outcome.pause.expect("a pause");
+        tokio::time::sleep(pause).await;
+    }
+    assert_right(resolver, when).await;
 }
 
 /// What comes of a fault that a lookup meets in `once`, which is given the time limit. A busy machine may
@@ -84,13 +98,11 @@ fn said(error: &Error) -> String {
     let text = error.to_string();
     assert!(!text.contains("marker"), "{text}");
     assert_ne!(error.kind(), ErrorKind::NotFound, "{text}");
-    error
-        .report()
-        .unwrap()
-        .failures()
-        .next()
-        .unwrap()
-        .to_string()
+    failure(error).to_string()
+}
+
+fn failure(error: &Error) -> &Failure {
+    error.report().unwrap().failures().next().unwrap()
 }
 
 /// Ports and times are others in each run.

@@ -17,6 +17,7 @@
 #[allow(dead_code)]
 #[path = "../../support"]
 mod support {
+    pub(crate) mod astro_platform;
     pub(crate) mod authority;
     pub(crate) mod drongo;
     pub(crate) mod execution_api;

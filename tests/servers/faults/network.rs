@@ -7,7 +7,7 @@ use futures_util::{FutureExt as _, StreamExt as _, future::LocalBoxFuture, strea
 use serde_json::json;
 
 use crate::{
-    asking::{ask, assert_right, outcome},
+    asking::{ask, assert_right, assert_right_again, outcome},
     page::Cell,
     rooms::{Room, Rooms, quick},
     support::toxiproxy::Proxy,
@@ -67,7 +67,7 @@ async fn cell(rooms: &Rooms, room: Room, fault: Fault) -> Cell {
         fault.begin(&proxy).await;
         let outcome = ask(&resolver, limit).await;
         proxy.recover().await;
-        assert_right(&resolver, &format!("after {when}")).await;
+        assert_right_again(&resolver, room, &format!("after {when}")).await;
         outcome
     });
     Cell::new(fault.title(), room, outcome.await)

@@ -75,13 +75,14 @@ const HEAD: &str = "\
 
 What a lookup gives while its source fails. A test (`tests/servers/faults/`) brings about each fault
 before a real server of each source, and writes this page; `scripts/test` fails where anything else
-comes out. Azure's Key Vault is the stand-in of the tests. What no server answers on demand comes from
-a small HTTP server in its place.
+comes out. Azure's Key Vault and Astro's platform are the stand-ins of the tests. What no server answers on
+demand comes from a small HTTP server in its place.
 
 - A cell is the `ErrorKind`. None is `NotFound`: no fault makes a source say that it does not define the
   variable.
 - Each lookup was made with `within(1 s)`, and ended no later than 100 ms after that.
-- The source had answered before, and gave the right value to the next lookup after the fault.
+- The source had answered before, and gave the right value to the next lookup after the fault. Astro's is
+  the first one after the pause of about a second in which its list is not asked for again.
 - Sources that are asked by HTTP repeated a request twice at most, after pauses of some milliseconds,
   and nine times where 5 % of the connections were reset.
 

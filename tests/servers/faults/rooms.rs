@@ -6,6 +6,7 @@ use airflow_secrets::{
     Environment, Resolver,
     backends::{
         HttpOptions, RetryOptions,
+        astro::AstroBackend,
         aws::{SecretsManagerBackend, SystemsManagerParameterStoreBackend},
         azure::AzureKeyVaultBackend,
         execution_api::{ExecutionApiBackend, ExecutionApiCredential},
@@ -15,12 +16,13 @@ use airflow_secrets::{
         vault::{VaultBackend, VaultCredential},
     },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     mariadb::{self, MariaDb},
     postgres::{self, Postgres},
     support::{
+        astro_platform::{Platform, own, token},
         drongo::Drongo,
         execution_api::{ExecutionApi, claims, signed},
         key_vault::{Azure, VAULT},
@@ -44,15 +46,19 @@ pub(crate) enum Room {
     KeyVault,
     ExecutionApi,
     Kubernetes,
+    Astro,
     Postgres,
     MariaDb,
 }
+
+/// The Deployment that asks Astro.
+pub(crate) const DEPLOYMENT: &str = "d1";
 
 /// The task instance that asks the Execution API.
 const TASK: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 impl Room {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Vault,
         Self::SecretsManager,
         Self::ParameterStore,
@@ -60,12 +66,13 @@ impl Room {
         Self::KeyVault,
         Self::ExecutionApi,
         Self::Kubernetes,
+        Self::Astro,
         Self::Postgres,
         Self::MariaDb,
     ];
 
     /// Those that are asked by HTTP, and repeat a request.
-    pub(crate) const HTTP: [Self; 7] = [
+    pub(crate) const HTTP: [Self; 8] = [
         Self::Vault,
         Self::SecretsManager,
         Self::ParameterStore,
@@ -73,6 +80,7 @@ impl Room {
         Self::KeyVault,
         Self::ExecutionApi,
         Self::Kubernetes,
+        Self::Astro,
     ];
 
     pub(crate) const fn title(self) -> &'static str {
@@ -84,6 +92,7 @@ impl Room {
             Self::KeyVault => "Key Vault",
             Self::ExecutionApi => "Execution API",
             Self::Kubernetes => "Kubernetes",
+            Self::Astro => "Astro",
             Self::Postgres => "PostgreSQL",
             Self::MariaDb => "MariaDB",
         }
@@ -91,6 +100,11 @@ impl Room {
 
     pub(crate) fn repeats(self) -> bool {
         Self::HTTP.contains(&self)
+    }
+
+    /// Whether lookups in the second after a failure get that failure, and nobody is asked.
+    pub(crate) fn pauses(self) -> bool {
+        self == Self::Astro
     }
 }
 
@@ -103,6 +117,7 @@ pub(crate) struct Rooms {
     azure: Azure,
     execution_api: ExecutionApi,
     kubernetes: Cluster,
+    astro: Platform,
     postgres_database: String,
     mariadb_database: String,
 }
@@ -165,6 +180,12 @@ impl Rooms {
             azure,
             execution_api,
             kubernetes: Cluster::start().await,
+            astro: Platform::start(vec![own(
+                DEPLOYMENT,
+                KEY,
+                "AIRFLOW_VARIABLE",
+                astro_variable(),
+            )]),
             postgres_database: postgres,
             mariadb_database: mariadb,
         }
@@ -180,6 +201,7 @@ impl Rooms {
             Room::KeyVault => self.azure.address.to_string(),
             Room::ExecutionApi => self.execution_api.address(),
             Room::Kubernetes => format!("127.0.0.1:{}", self.kubernetes.server.port),
+            Room::Astro => host(&self.astro.proxy),
             Room::Postgres => format!("127.0.0.1:{}", Postgres::shared().server.port),
             Room::MariaDb => format!("127.0.0.1:{}", MariaDb::shared().server.port),
         }
@@ -213,6 +235,7 @@ impl Rooms {
                 let backend = backend.http(ca).retries(retries).build().unwrap();
                 Resolver::builder().backend(backend).build()
             }
+            Room::Astro => over_http(room, address, Path::new(&self.astro.ca), retries),
             _ => over_http(room, address, &self.azure.ca(), retries),
         }
     }
@@ -265,9 +288,28 @@ pub(crate) fn over_http(room: Room, address: &str, ca: &Path, retries: RetryOpti
             let backend = KubernetesSecretsBackend::builder().credential(credential);
             resolver.backend(backend.retries(retries).build().unwrap())
         }
+        Room::Astro => {
+            let ca = ca.display().to_string();
+            let token = token(None);
+            let variables = [
+                ("ASTRO_API_TOKEN", &*token),
+                ("ASTRO_DEPLOYMENT_ID", DEPLOYMENT),
+                ("https_proxy", &*url),
+                ("REQUESTS_CA_BUNDLE", &*ca),
+            ];
+            let astro = AstroBackend::builder().environment(&Environment::from_iter(variables));
+            // Each lookup asks.
+            let astro = astro.refresh_interval(Duration::ZERO);
+            resolver.backend(astro.retries(retries).build().unwrap())
+        }
         Room::Postgres | Room::MariaDb => panic!("{room:?} is not asked by HTTP"),
     };
     resolver.build()
+}
+
+/// The variable as Astro holds it.
+pub(crate) fn astro_variable() -> Value {
+    json!({"value": VALUE, "isSecret": true})
 }
 
 fn kubeconfig(url: &str, namespace: &str, token: &str) -> KubernetesCredential {

@@ -2,7 +2,7 @@
 
 pub(super) mod wire;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{Request, header::AUTHORIZATION};
@@ -14,7 +14,7 @@ use super::{
     answer::{self, Reading},
     credential::{Credential, Token},
     objects::{Kind, Object, Page},
-    rules::{self, Seen},
+    rules::{self, AllSeen},
 };
 use crate::{
     Failure,
@@ -46,6 +46,13 @@ pub(super) enum View {
     },
 }
 
+/// What was listed.
+pub(super) struct Listed {
+    pub(super) seen: AllSeen,
+    /// How many objects were passed over, since they have no key that can be read.
+    pub(super) without_key: usize,
+}
+
 /// What one listing asks for.
 #[derive(Clone, Copy)]
 struct Scope<'a> {
@@ -63,6 +70,8 @@ pub(super) struct Client {
     url: String,
     view: View,
     slots: Semaphore,
+    /// Why the last request is repeated.
+    trouble: Mutex<Option<Failure>>,
 }
 
 impl Client {
@@ -76,6 +85,7 @@ impl Client {
             credential,
             url,
             view,
+            trouble: Mutex::new(None),
         }
     }
 
@@ -88,36 +98,46 @@ impl Client {
         Deadline::new(self.wire.options().timeout(), options)
     }
 
+    /// The failure for a lookup that waited for a listing until `deadline`: that of its last request, where
+    /// it asks again.
+    pub(super) fn too_late(&self, deadline: Deadline) -> Failure {
+        let trouble = self.trouble.lock();
+        let trouble = trouble.unwrap_or_else(PoisonError::into_inner).clone();
+        let no_answer = || Failure::unavailable(format!("no answer from Astro within {deadline}"));
+        trouble.unwrap_or_else(no_answer)
+    }
+
+    fn note(&self, trouble: Option<&Failure>) {
+        let mut noted = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        *noted = trouble.cloned();
+    }
+
     /// All objects of `kind` that are seen.
     ///
     /// # Errors
     /// When Astro could not be asked, or refused.
-    pub(super) async fn list(&self, kind: Kind) -> Result<HashMap<String, Seen>, Failure> {
+    pub(super) async fn list(&self, kind: Kind) -> Result<Listed, Failure> {
         let deadline = Deadline::after(self.wire.options().timeout());
-        match &self.view {
-            View::Deployment(id) => {
-                let objects = self
-                    .objects(kind, Scope::deployment(id, true), deadline)
-                    .await?;
-                Ok(rules::as_listed(Some(id), objects, kind))
-            }
-            View::Workspace(id) => {
-                let objects = self
-                    .objects(kind, Scope::workspace(id, true), deadline)
-                    .await?;
-                Ok(rules::as_listed(None, objects, kind))
-            }
+        let list = |scope| self.objects(kind, scope, deadline);
+        let objects = match &self.view {
+            View::Deployment(id) => list(Scope::deployment(id, true)).await?,
+            View::Workspace(id) => list(Scope::workspace(id, true)).await?,
             View::WorkspaceFor {
                 workspace,
                 deployment,
             } => {
-                let linked = Scope::workspace(workspace, false);
-                let mut objects = self.objects(kind, linked, deadline).await?;
-                let own = Scope::deployment(deployment, false);
-                objects.extend(self.objects(kind, own, deadline).await?);
-                Ok(rules::as_seen_by(deployment, objects, kind))
+                let mut objects = list(Scope::workspace(workspace, false)).await?;
+                objects.extend(list(Scope::deployment(deployment, false)).await?);
+                objects
             }
-        }
+        };
+        let without_key = objects.iter().filter(|one| one.key().is_none()).count();
+        let seen = match &self.view {
+            View::Deployment(id) => rules::as_listed(Some(id), objects, kind),
+            View::Workspace(_) => rules::as_listed(None, objects, kind),
+            View::WorkspaceFor { deployment, .. } => rules::as_seen_by(deployment, objects, kind),
+        };
+        Ok(Listed { seen, without_key })
     }
 
     /// Whether one object could be listed: one request, without retries.
@@ -171,15 +191,19 @@ impl Client {
                 (read, total) = (0, None);
                 continue;
             }
-            let first = environment_objects.first();
-            if first.is_some_and(|first| objects.first().is_some_and(|one| one.is(first))) {
+            // One that is no object at all is as one without members.
+            let page = environment_objects.into_iter();
+            let page = page.map(|one| one.get("").ok().flatten().unwrap_or_default());
+            let page = page.collect::<Vec<Object>>();
+            let with_key = |one: &&Object| one.key().is_some();
+            let (first, first_here) = (objects.iter().find(with_key), page.iter().find(with_key));
+            if first.is_some_and(|first| first_here.is_some_and(|one| one.is(first))) {
                 // The offset did not reach Astro.
                 return Err(answer::incomplete());
             }
             read += count;
-            objects.extend(environment_objects);
+            objects.extend(page);
             if read >= total_count {
-                objects.retain(|object| object.kind == kind.object_type());
                 return Ok(objects);
             }
             if count == 0 {
@@ -235,7 +259,12 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Reading, Failure> {
         let waited = Waited::default();
-        let attempt = || self.attempt(url, token, &waited);
+        self.note(None);
+        let attempt = async || {
+            let answer = self.attempt(url, token, &waited).await;
+            self.note(answer.as_ref().err());
+            answer
+        };
         let answer = retry::with_retries(self.wire.retries(), deadline, attempt).await;
         answer.unwrap_or_else(|| Err(no_answer(&waited, deadline)))
     }
