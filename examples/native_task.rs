@@ -44,7 +44,11 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: SupervisorArguments) -> Result<(), Box<dyn Error>> {
     // The supervisor says nothing before it has both connections.
-    let mut log = Log(TcpStream::connect(arguments.logs())?);
+    let log = TcpStream::connect(arguments.logs());
+    let mut log = Log(log.map_err(|error| {
+        let address = arguments.logs();
+        format!("the supervisor's socket for the log at {address} cannot be reached: {error}")
+    })?);
     let (transport, startup) = TcpTransport::connect(arguments.comm()).await?;
     log.line(&json!({
         "event": "started", "level": "info",

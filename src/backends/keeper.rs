@@ -5,6 +5,9 @@
 //! - A login that failed is not repeated at once. Until its pause is over, callers get its error. The
 //!   pause doubles with each failure in a row, from 1 s to 60 s, plus or minus a tenth.
 //! - A login that panics counts as failed.
+//! - A login runs in the runtime of the caller who began it. Callers of another runtime wait 5 s for it at
+//!   most, and then log in by themselves: nobody may be driving that runtime, as between two calls of
+//!   `block_on`.
 
 use std::{
     fmt,
@@ -14,7 +17,11 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    runtime::{Handle, Id},
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tracing::Instrument as _;
 
 use super::subscriber;
@@ -24,6 +31,9 @@ use crate::{
 };
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long a login of another runtime is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How to log in, and how long the result is valid.
 pub(super) trait Login: fmt::Debug + Send + Sync + 'static {
@@ -68,11 +78,27 @@ struct Shared<L: Login> {
 
 struct State<L: Login> {
     kept: Option<Arc<L::Kept>>,
-    under_way: Option<Outcome<L>>,
+    under_way: Option<UnderWay<L>>,
     /// Why the last login failed, and until when it is not repeated.
     failed: Option<(Failure, Instant)>,
     /// How many logins failed in a row.
     failures: u32,
+}
+
+/// A login, and the runtime that it runs in.
+struct UnderWay<L: Login> {
+    outcome: Outcome<L>,
+    runtime: Option<Id>,
+}
+
+impl<L: Login> UnderWay<L> {
+    fn is(&self, outcome: &Outcome<L>) -> bool {
+        self.outcome.same_channel(outcome)
+    }
+}
+
+fn current_runtime() -> Option<Id> {
+    Handle::try_current().ok().map(|runtime| runtime.id())
 }
 
 /// `None` until the login has ended.
@@ -81,6 +107,8 @@ type Outcome<L> = watch::Receiver<Option<Result<Arc<<L as Login>::Kept>, Failure
 enum KeptOrLogin<L: Login> {
     Kept(Arc<L::Kept>),
     Login(Outcome<L>),
+    /// One of another runtime.
+    Elsewhere(Outcome<L>),
 }
 
 impl<L: Login> Keeper<L> {
@@ -102,12 +130,21 @@ impl<L: Login> Keeper<L> {
     /// The error of the login, or of the last one during the pause after it.
     pub(super) async fn get(&self) -> Result<Arc<L::Kept>, Failure> {
         loop {
-            let mut login = match self.kept_or_login()? {
+            let (mut login, patience) = match self.kept_or_login()? {
                 KeptOrLogin::Kept(kept) => return Ok(kept),
-                KeptOrLogin::Login(login) => login,
+                KeptOrLogin::Login(login) => (login, None),
+                KeptOrLogin::Elsewhere(login) => (login, Some(PATIENCE)),
             };
-            let outcome = login.wait_for(Option::is_some).await;
-            match outcome.map(|outcome| outcome.clone()) {
+            let outcome = login.wait_for(Option::is_some);
+            let outcome = match patience {
+                None => Ok(outcome.await),
+                Some(patience) => timeout(patience, outcome).await,
+            };
+            let Ok(outcome) = outcome.map(|outcome| outcome.map(|given| given.clone())) else {
+                self.forget_login(&login);
+                continue;
+            };
+            match outcome {
                 Ok(Some(Ok(kept))) if self.0.login.take_use(&kept) => return Ok(kept),
                 Ok(Some(Err(error))) => return Err(error),
                 // Others took all uses.
@@ -151,7 +188,12 @@ impl<L: Login> Keeper<L> {
             return Ok(KeptOrLogin::Kept(Arc::clone(kept)));
         }
         if let Some(under_way) = &state.under_way {
-            return Ok(KeptOrLogin::Login(under_way.clone()));
+            let login = under_way.outcome.clone();
+            return Ok(if under_way.runtime == current_runtime() {
+                KeptOrLogin::Login(login)
+            } else {
+                KeptOrLogin::Elsewhere(login)
+            });
         }
         if let Some((error, pause)) = state.pause() {
             return Err(login.not_repeated(error, pause));
@@ -161,8 +203,11 @@ impl<L: Login> Keeper<L> {
 
     fn start_login(&self, state: &mut State<L>) -> Outcome<L> {
         let (sender, outcome) = watch::channel(None);
-        state.under_way = Some(outcome.clone());
-        let shared = Arc::clone(&self.0);
+        state.under_way = Some(UnderWay {
+            outcome: outcome.clone(),
+            runtime: current_runtime(),
+        });
+        let (shared, own) = (Arc::clone(&self.0), outcome.clone());
         let login = async move {
             let login = AssertUnwindSafe(shared.login.log_in()).catch_unwind();
             let login = login.map(|given| given.unwrap_or_else(|_| Err(panicked())));
@@ -171,7 +216,7 @@ impl<L: Login> Keeper<L> {
             } else {
                 login.await
             };
-            sender.send_replace(Some(shared.settle(given)));
+            sender.send_replace(Some(shared.settle(given, &own)));
         };
         let login = Current::scope(Current::get(), login.in_current_span());
         tokio::spawn(subscriber::with_current(login));
@@ -180,8 +225,7 @@ impl<L: Login> Keeper<L> {
 
     fn forget_login(&self, ended: &Outcome<L>) {
         let mut state = self.0.state();
-        let is_it = |login: &mut Outcome<L>| login.same_channel(ended);
-        state.under_way.take_if(is_it);
+        state.under_way.take_if(|login| login.is(ended));
     }
 }
 
@@ -227,9 +271,14 @@ impl<L: Login> Shared<L> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn settle(&self, given: Result<L::Kept, Failure>) -> Result<Arc<L::Kept>, Failure> {
+    fn settle(
+        &self,
+        given: Result<L::Kept, Failure>,
+        login: &Outcome<L>,
+    ) -> Result<Arc<L::Kept>, Failure> {
         let mut state = self.state();
-        state.under_way = None;
+        // Another may have taken its place.
+        state.under_way.take_if(|under_way| under_way.is(login));
         match given {
             Ok(kept) => {
                 let kept = Arc::new(kept);

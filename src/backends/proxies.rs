@@ -1,6 +1,8 @@
 //! The proxy for an address: that of settings or of the environment, chosen as the provider's
 //! client in Airflow chooses it.
 
+mod httpx;
+
 use std::{fmt, net::Ipv4Addr};
 
 use url::Url;
@@ -23,6 +25,14 @@ pub(crate) enum Rules {
         allow(dead_code, reason = "AWS's client does not use requests")
     )]
     Requests,
+    /// Those of Python's `httpx`, which Airflow's client of the Execution API is: like `requests`, but a name
+    /// in `no_proxy` is followed by what is behind it alone (see [`httpx`]), and a name without a password
+    /// is sent to the proxy.
+    #[cfg_attr(
+        not(feature = "execution-api"),
+        allow(dead_code, reason = "only the Execution API's client is httpx")
+    )]
+    Httpx,
     /// Those of botocore: settings replace the environment.
     #[cfg_attr(
         not(feature = "_aws"),
@@ -74,7 +84,7 @@ impl Proxies {
     /// The URL of the proxy for `target`, with its scheme.
     pub(crate) fn choose(&self, target: &Target<'_>) -> Option<Setting<Secret>> {
         let chosen = match self.rules {
-            Rules::Requests => self.as_requests(target),
+            Rules::Requests | Rules::Httpx => self.as_requests(target),
             Rules::Botocore => self.as_botocore(target),
         };
         chosen
@@ -83,7 +93,7 @@ impl Proxies {
     }
 
     /// Whether the name and password in the proxy's `url` are sent: not a name without a password or a
-    /// password without a name, and for botocore no empty password either.
+    /// password without a name, but by httpx, and for botocore no empty password either.
     #[cfg(feature = "_http")]
     pub(crate) fn sends_credentials(&self, url: &Secret) -> bool {
         let url = url.expose();
@@ -91,9 +101,13 @@ impl Proxies {
         let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
         let user_info = authority.rsplit_once('@').map(|(user_info, _)| user_info);
         let given = user_info.and_then(|user_info| user_info.split_once(':'));
-        given.is_some_and(|(name, password)| {
-            !name.is_empty() && (self.rules == Rules::Requests || !password.is_empty())
-        })
+        match self.rules {
+            Rules::Requests => given.is_some_and(|(name, _)| !name.is_empty()),
+            Rules::Botocore => {
+                given.is_some_and(|(name, password)| !name.is_empty() && !password.is_empty())
+            }
+            Rules::Httpx => user_info.is_some_and(|user_info| !matches!(user_info, "" | ":")),
+        }
     }
 
     fn as_requests(&self, target: &Target<'_>) -> Option<Setting<Secret>> {
@@ -150,6 +164,9 @@ impl Proxies {
         });
         let lower = given.or(self.environment.get("no_proxy"));
         let upper = self.environment.get("NO_PROXY").filter(|_| given.is_none());
+        if self.rules == Rules::Httpx {
+            return httpx::is_bypassed(target, lower.or(upper).unwrap_or_default());
+        }
         if lower.or(upper) == Some("*") {
             return true;
         }
@@ -288,6 +305,36 @@ mod tests {
                 case["proxy"].as_str(),
                 "{line}"
             );
+        }
+        assert_eq!(corpus.lines().count(), 900);
+    }
+
+    #[test]
+    fn the_proxy_is_the_one_that_httpx_chooses() {
+        let corpus = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/conformance/execution_api_proxies.jsonl"
+        );
+        let corpus = std::fs::read_to_string(corpus).unwrap();
+        for line in corpus.lines() {
+            let case = serde_json::from_str::<Value>(line).unwrap();
+            let variables = case["environment"].as_object().unwrap().iter();
+            let variables = variables.map(|(name, value)| (name, value.as_str().unwrap()));
+            let environment = variables.collect::<Environment>();
+            let url = Url::parse(case["url"].as_str().unwrap()).unwrap();
+            let proxies = Proxies::new(Rules::Httpx, None, &environment);
+            let chosen = proxies.choose(&Target::from(&url));
+            let address = chosen.as_ref().map(|chosen| {
+                let url = Url::parse(chosen.value.expose()).unwrap();
+                let (host, port) = (url.host_str().unwrap(), url.port().unwrap());
+                format!("{}://{host}:{port}", url.scheme())
+            });
+            assert_eq!(address.as_deref(), case["proxy"].as_str(), "{line}");
+            #[cfg(feature = "_http")]
+            {
+                let sends = chosen.is_some_and(|chosen| proxies.sends_credentials(&chosen.value));
+                assert_eq!(Some(sends), case["authorized"].as_bool(), "{line}");
+            }
         }
         assert_eq!(corpus.lines().count(), 900);
     }

@@ -220,6 +220,36 @@ async fn nobody_waits_for_a_login_ahead() {
 }
 
 #[test]
+fn a_login_in_a_runtime_that_rests_is_waited_for_5_s() {
+    let (fake, keeper) = Fake::new(Script::default());
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    let (rests, other) = (runtime(), runtime());
+    rests.block_on(async {
+        assert!(
+            timeout(Duration::from_millis(1), keeper.get())
+                .await
+                .is_err()
+        );
+    });
+    other.block_on(async {
+        let start = Instant::now();
+        let numbers = join_all((0..10).map(|_| number(&keeper))).await;
+        assert_eq!(numbers, vec![Ok(2); 10]);
+        assert_eq!(start.elapsed(), PATIENCE + Duration::from_millis(100));
+    });
+    // Once it is driven again, its login ends too, and is in use from then on.
+    rests.block_on(async { sleep(Duration::from_secs(1)).await });
+    assert_eq!(other.block_on(number(&keeper)), Ok(1));
+    assert_eq!(fake.logins(), 2);
+}
+
+#[test]
 fn a_login_whose_runtime_has_ended_is_started_again() {
     let (_, keeper) = Fake::new(Script::default());
     let runtime = || {

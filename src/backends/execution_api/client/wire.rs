@@ -177,7 +177,7 @@ impl Wire {
             tls: self.trust.tls(&self.options, &self.environment).await?,
             proxy_tls: None,
             proxies: Proxies::new(
-                Rules::Requests,
+                Rules::Httpx,
                 self.options.proxies.clone(),
                 &self.environment,
             ),

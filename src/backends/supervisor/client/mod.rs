@@ -40,7 +40,7 @@ impl Client {
         let answer = answer.unwrap_or_else(|| {
             Err(Failure::unavailable(format!(
                 "the supervisor gave no answer within {deadline}: it is busy, or could not read the \
-                 request, which it does not say"
+                 request, which it does not say, or the Tokio runtime of the connection is not running"
             )))
         });
         answer::read(&answer?)

@@ -84,7 +84,8 @@ async fn connect(arguments: SupervisorArguments) -> Result<Sockets, Failure> {
     let with_remedy = |failure: Failure| {
         let told = Failure::unavailable(format!(
             "{failure}; a supervisor takes one connection: where the task's SDK has it, give the SDK's \
-             with `FromEnvironment::supervisor`"
+             with `FromEnvironment::supervisor`; where another resolver of this program has it, use a \
+             clone of that one"
         ));
         told.with_source(failure)
     };
