@@ -51,6 +51,9 @@ NO_PROXY = [
     "https://api",
     "https://api:443",
     "http://*example.com",
+    "http://[::1]",
+    "http://[::1]:8080",
+    "all://[2001:db8::7]",
     "all://example.com",
     "all://*.example.com:8080",
 ]

@@ -7,6 +7,7 @@
 //! | `.example.com` | those below it |
 //! | `localhost`, `10.1.2.3`, `::1` | it; what stands behind a `/` does not count: networks are not known |
 //! | `example.com:8080` | the same, where the URL has this port and it is not the scheme's own |
+//! | `[::1]:8080` | it, where the URL has this port; without a scheme, `httpx` itself refuses to start (EXEC-12) |
 //! | `https://example.com` | it, for this scheme; `all` stands for both |
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -31,8 +32,11 @@ fn names(entry: &str, target: &Target<'_>) -> bool {
     if is_ipv6(place) {
         return place == target.host.to_lowercase();
     }
-    let (host, port) = match place.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse().ok()),
+    let in_brackets = place
+        .strip_prefix('[')
+        .and_then(|place| place.split_once(']'));
+    let (host, port) = match in_brackets.or_else(|| place.rsplit_once(':')) {
+        Some((host, port)) => (host, port.trim_start_matches(':').parse().ok()),
         None => (place, None),
     };
     // The scheme's own port counts as none, also where the URL or an entry with a scheme spells it.
@@ -42,8 +46,8 @@ fn names(entry: &str, target: &Target<'_>) -> bool {
     if port.is_some() && port != of_target {
         return false;
     }
-    let is_name = scheme.is_empty() && host != "localhost" && host.parse::<Ipv4Addr>().is_err();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let is_address = in_brackets.is_some() || host.parse::<Ipv4Addr>().is_ok();
+    let is_name = scheme.is_empty() && host != "localhost" && !is_address;
     if is_name {
         is_below(&target.host.to_lowercase(), host)
     } else if let Some(domain) = host.strip_prefix('*') {
@@ -73,5 +77,23 @@ fn own_port(scheme: &str) -> Option<u16> {
         "http" => Some(80),
         "https" => Some(443),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_around_an_address_are_no_part_of_it() {
+        for (no_proxy, port, expected) in [
+            ("[::1]", 8080, true),
+            ("[::1]:8080", 8080, true),
+            ("[::1]:8080", 9090, false),
+            ("[::2]", 8080, false),
+        ] {
+            let target = Target::new("http", "[::1]", Some(port));
+            assert_eq!(is_bypassed(&target, no_proxy), expected, "{no_proxy}");
+        }
     }
 }
