@@ -156,7 +156,7 @@ airflow:
       conn_port: 99999
     - conn_id: bad_login
       conn_type: http
-      conn_login: yes
+      conn_login: true
   pools:
     - pool_name: pool
       pool_slot: 3
@@ -258,8 +258,8 @@ async fn a_file_of_another_shape_is_a_failure_of_every_id() {
             "entry 2 (`airflow`) has `connections` that are not a list",
         ),
         (
-            "airflow: {connections: [{conn_id: x, conn_type: http}, m4rk3r]}",
-            "entry 1 (`airflow`) has in `connections` something that is not a mapping, number 2",
+            "airflow: {connections: [{conn_id: y, conn_type: http}, m4rk3r]}",
+            "number 2 of `connections` is not a mapping, which may have been \"x\"; mend it",
         ),
     ] {
         let backend = settings(&folder, text).build();
@@ -276,11 +276,116 @@ async fn a_file_of_another_shape_is_a_failure_of_every_id() {
         "airflow: {connections: }",
         "other: 1",
         "airflow: {connections: [null]}",
+        "",
+        "# airflow:\n",
+        "---\n# nothing yet\n...\n",
     ] {
         let backend = settings(&folder, empty).build();
         let lookup = backend.get_connection("x", &LookupOptions::new()).await;
         let path = folder.path("airflow_settings.yaml");
         assert_eq!(lookup, Ok(Lookup::missing(format!("{path}#x"))), "{empty}");
+    }
+}
+
+/// The text of variable `a` in a settings file.
+async fn variable(text: &str) -> Result<Option<String>, FailureKind> {
+    let folder = Folder::new();
+    let backend = settings(&folder, text).build();
+    match backend.get_variable("a", &LookupOptions::new()).await {
+        Ok(Lookup::Found { value, .. }) => Ok(Some(value.expose().to_owned())),
+        Ok(_) => Ok(None),
+        Err(failure) => Err(failure.kind()),
+    }
+}
+
+/// The expected ones are what the Astro CLI's own reader gives (`viper` 1.19, `yaml.v3`).
+#[tokio::test]
+async fn a_value_without_quotes_is_what_the_yaml_of_the_astro_cli_makes_of_it() {
+    for (written, expected) in [
+        ("yes", "yes"),
+        ("No", "No"),
+        ("on", "on"),
+        ("off", "off"),
+        ("=", "="),
+        ("<<", "<<"),
+        ("1:30", "1:30"),
+        ("190:20:30", "190:20:30"),
+        ("0123", "83"),
+        ("0o17", "15"),
+        ("-0x1F", "-31"),
+        ("0b11", "3"),
+        ("1_000", "1000"),
+        ("_1", "_1"),
+        ("-0", "0"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("1e400", "1e400"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("!foo x", "x"),
+        ("!!str 0123", "0123"),
+        ("'0123'", "0123"),
+    ] {
+        let text =
+            format!("airflow: {{variables: [{{variable_name: a, variable_value: {written}}}]}}");
+        assert_eq!(
+            variable(&text).await,
+            Ok(Some(expected.to_owned())),
+            "{written}"
+        );
+    }
+    // Text in PyYAML, floats there (PROJECT-2).
+    for written in [
+        "true",
+        "1e3",
+        "0189",
+        "123e45",
+        "18446744073709551616",
+        "2020-01-01",
+    ] {
+        let text =
+            format!("airflow: {{variables: [{{variable_name: a, variable_value: {written}}}]}}");
+        assert_eq!(
+            variable(&text).await,
+            Err(FailureKind::InvalidValue),
+            "{written}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_settings_that_the_astro_cli_reads_is_read() {
+    for text in [
+        "Airflow:\n  Variables:\n  - Variable_Name: a\n    VARIABLE_VALUE: b\n",
+        "airflow:\n  variables: {variable_name: a, variable_value: b}\n",
+        "airflow:\n  variables:\n  - variable_name: a\n    variable_value: b\n  - m4rk3r\n",
+        "airflow:\n  variables:\n  - {variable_name: a, variable_value: b}\n---\n",
+        "airflow: {variables: [{variable_name: a, variable_value: b}]}\n--- {other: [}\n",
+        "airflow: !tag {variables: !tag [!tag {variable_name: a, variable_value: b}]}\n",
+        "x: &x b\ny: &x b\nairflow: {variables: [{variable_name: a, variable_value: *x}]}\n",
+        "x: &x {variable_value: b}\nairflow: {variables: [{<<: *x, variable_name: a}]}\n",
+    ] {
+        assert_eq!(variable(text).await, Ok(Some("b".to_owned())), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_as_text_is_a_number_in_the_notations_of_the_astro_cli() {
+    let folder = Folder::new();
+    for (written, expected) in [
+        ("'5432'", Some(5432)),
+        ("010", Some(8)),
+        ("'010'", Some(8)),
+        ("'0x10'", Some(16)),
+        ("''", None),
+        ("0", None),
+    ] {
+        let text = format!(
+            "airflow: {{connections: [{{conn_id: x, conn_type: http, conn_port: {written}}}]}}"
+        );
+        let backend = settings(&folder, &text).build();
+        match backend.get_connection("x", &LookupOptions::new()).await {
+            Ok(Lookup::Found { value, .. }) => assert_eq!(value.port(), expected, "{written}"),
+            other => panic!("{other:?}"),
+        }
     }
 }
 

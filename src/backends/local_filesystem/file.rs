@@ -8,7 +8,7 @@ use super::{
     env, json,
     malformed::{Malformed, line_at},
     value::Value,
-    yaml,
+    yaml::{self, Rules},
 };
 use crate::{Failure, backend::FailureKind, files, python::text::universal_newlines};
 
@@ -18,6 +18,8 @@ pub(super) enum Format {
     Env,
     Json,
     Yaml,
+    /// `airflow_settings.yaml`, in the YAML of the Astro CLI.
+    AstroSettings,
 }
 
 impl Format {
@@ -64,7 +66,11 @@ impl Entry {
 
 /// Reads the file at `path`; where its suffix says no format, it has `otherwise`.
 pub(super) fn read(path: &str, otherwise: Option<Format>) -> Result<File, Failure> {
-    let Some(format) = Format::of(path).or(otherwise) else {
+    let format = match (Format::of(path), otherwise) {
+        (None | Some(Format::Yaml), Some(Format::AstroSettings)) => Some(Format::AstroSettings),
+        (format, otherwise) => format.or(otherwise),
+    };
+    let Some(format) = format else {
         return Err(Failure::configuration(format!(
             "{path}: unknown file format; the file's name must end in .env, .json, .yaml or .yml, \
              with a name before that"
@@ -74,7 +80,8 @@ pub(super) fn read(path: &str, otherwise: Option<Format>) -> Result<File, Failur
     let entries = match format {
         Format::Env => env::parse(&content),
         Format::Json => json::parse(&content),
-        Format::Yaml => yaml::parse(&content),
+        Format::Yaml => yaml::parse(&content, Rules::Python),
+        Format::AstroSettings => yaml::parse(&content, Rules::Go),
     };
     match entries {
         Ok(entries) => Ok(File {

@@ -1,14 +1,15 @@
 //! `airflow_settings.yaml` of an Astro project, as the Astro CLI loads it into a local Airflow.
 
-use std::{collections::HashSet, rc::Rc};
+use std::{collections::HashSet, rc::Rc, slice};
 
 use crate::{
-    Connection, Dialect, Fields, Secret,
+    Connection, Dialect, Failure, Fields, Secret,
     backends::local_filesystem::{
-        file::{Entry, File},
+        file::{Entry, File, place},
         find::{Found, Refused, of_entry},
         to_json::dumps,
         value::{Dict, Value},
+        yaml::go_integer,
     },
 };
 
@@ -36,7 +37,8 @@ fn found<T>(
 ) -> Result<Found<T>, Refused> {
     let wanted: HashSet<&str> = ids.iter().map(String::as_str).collect();
     let mut found = Found::new();
-    for (entry, object) in objects(file, kind)? {
+    let objects = objects(file, kind)?;
+    for (entry, object) in objects.sound {
         // One without a name, or with one that is not text, is nobody's.
         let Some(id) = text(object, name).ok().flatten() else {
             continue;
@@ -55,14 +57,34 @@ fn found<T>(
             }
         }
     }
+    if let Some((entry, problem)) = objects.problem {
+        let place = place(&file.path, entry.line);
+        for id in wanted {
+            found.entry(id.to_owned()).or_insert_with(|| {
+                let message = format!("{place}: {problem}, which may have been {id:?}; mend it");
+                Err(Failure::unavailable(message).with_transient(false))
+            });
+        }
+    }
     Ok(found)
 }
 
+/// The members of a list below `airflow`.
+#[derive(Default)]
+struct Objects<'f> {
+    sound: Vec<(&'f Entry, &'f Dict)>,
+    /// The first that is no mapping.
+    problem: Option<(&'f Entry, String)>,
+}
+
 /// The objects in the list `kind` below `airflow`.
-fn objects<'f>(file: &'f File, kind: &str) -> Result<Vec<(&'f Entry, &'f Dict)>, Refused> {
-    let mut objects = Vec::new();
+fn objects<'f>(file: &'f File, kind: &str) -> Result<Objects<'f>, Refused> {
+    let mut objects = Objects::default();
     for (index, entry) in file.entries.iter().enumerate() {
-        if entry.name() != Some("airflow") {
+        if !entry
+            .name()
+            .is_some_and(|name| name.eq_ignore_ascii_case("airflow"))
+        {
             continue;
         }
         let refused = |problem: String| Refused { index, problem };
@@ -71,10 +93,15 @@ fn objects<'f>(file: &'f File, kind: &str) -> Result<Vec<(&'f Entry, &'f Dict)>,
             Value::Dict(airflow) => airflow,
             _ => return Err(refused("(`airflow`) must be a mapping".to_owned())),
         };
-        let list: &[Rc<Value>] = match airflow.get(kind).map(|list| &**list) {
-            None | Some(Value::Null) => continue,
-            Some(Value::List(list)) => list,
-            Some(_) => {
+        let Some(list) = field(airflow, kind) else {
+            continue;
+        };
+        let list: &[Rc<Value>] = match &**list {
+            Value::Null => continue,
+            Value::List(list) => list,
+            // One alone needs no list.
+            Value::Dict(_) => slice::from_ref(list),
+            _ => {
                 let problem = format!("(`airflow`) has `{kind}` that are not a list");
                 return Err(refused(problem));
             }
@@ -82,18 +109,28 @@ fn objects<'f>(file: &'f File, kind: &str) -> Result<Vec<(&'f Entry, &'f Dict)>,
         for (number, object) in list.iter().enumerate() {
             match &**object {
                 Value::Null => {}
-                Value::Dict(object) => objects.push((entry, object)),
+                Value::Dict(object) => objects.sound.push((entry, object)),
+                _ if objects.problem.is_some() => {}
                 _ => {
                     let number = number + 1;
-                    let problem = format!(
-                        "(`airflow`) has in `{kind}` something that is not a mapping, number {number}"
-                    );
-                    return Err(refused(problem));
+                    let problem = format!("number {number} of `{kind}` is not a mapping");
+                    objects.problem = Some((entry, problem));
                 }
             }
         }
     }
     Ok(objects)
+}
+
+/// The field `name`, whatever the case of its letters: the Astro CLI does not tell them apart.
+fn field<'d>(object: &'d Dict, name: &str) -> Option<&'d Rc<Value>> {
+    let in_other_case = || {
+        object.iter().find_map(|(key, value)| match &**key {
+            Value::Text(key) if key.eq_ignore_ascii_case(name) => Some(value),
+            _ => None,
+        })
+    };
+    object.get(name).or_else(in_other_case)
 }
 
 /// A connection of its fields, or of its URI where it has no other.
@@ -125,7 +162,7 @@ fn of_fields(conn_id: &str, object: &Dict) -> Result<Connection, String> {
 
 /// The text of field `name`; nothing where it is empty.
 fn text(object: &Dict, name: &str) -> Result<Option<String>, String> {
-    let text = match object.get(name).map(|value| &**value) {
+    let text = match field(object, name).map(|value| &**value) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Text(text)) => text.to_string(),
         Some(Value::Int(digits)) => digits.clone(),
@@ -143,15 +180,15 @@ fn port(object: &Dict) -> Result<Option<u16>, String> {
     let Some(digits) = text(object, "conn_port")? else {
         return Ok(None);
     };
-    match digits.parse::<u16>() {
-        Ok(port) => Ok(Some(port).filter(|port| *port != 0)),
-        Err(_) => Err("has a `conn_port` that is not a whole number from 0 to 65535".to_owned()),
+    match go_integer(&digits).and_then(|digits| digits.parse::<u16>().ok()) {
+        Some(port) => Ok(Some(port).filter(|port| *port != 0)),
+        None => Err("has a `conn_port` that is not a whole number from 0 to 65535".to_owned()),
     }
 }
 
 /// The extra: JSON text as it is, a mapping as JSON.
 fn extra(object: &Dict) -> Result<Option<Secret>, String> {
-    match object.get("conn_extra") {
+    match field(object, "conn_extra") {
         Some(value) if matches!(**value, Value::Dict(_)) => {
             let json = dumps(value)
                 .map_err(|error| format!("has a `conn_extra` that {}", error.problem()))?;

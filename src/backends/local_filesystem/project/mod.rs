@@ -26,6 +26,9 @@ use crate::{
 /// - **`airflow_settings.yaml`**: `connections` and `variables` below `airflow`; `pools` are passed over.
 ///   A connection with an empty `conn_id`, and a variable whose name or value is empty, are passed over
 ///   as well. `conn_uri` counts where no other field is set. Of two with the same name, the last counts.
+///   It is read as the Astro CLI reads it: the first YAML document alone, an empty one defines nothing,
+///   keys in any case, and values without quotes by the rules of Go's YAML, where `yes`, `on` and `1:30`
+///   are text. Differences that stay are PROJECT-2 to PROJECT-4.
 /// - **Connections**: JSON, YAML or `.env`, by the file's suffix; JSON where it has none of these. In a
 ///   `.env` file, `--serialization-format json` is read too, which Airflow's own import does not
 ///   (PROJECT-1).
@@ -87,7 +90,7 @@ impl LocalProjectBackend {
         in_exported: Find<T>,
     ) -> Vec<Result<Lookup<T>, Failure>> {
         let settings = self.options.airflow_settings.as_deref();
-        let yaml = Some(Format::Yaml);
+        let yaml = Some(Format::AstroSettings);
         let mut answers = look_up(settings, yaml, AIRFLOW_SETTINGS, ids, in_settings).await;
         let open = answers
             .iter_mut()

@@ -7,7 +7,7 @@ use secrecy::zeroize::Zeroizing;
 
 use super::{
     super::malformed::{Malformed, line_at},
-    MAX_DEPTH,
+    MAX_DEPTH, Rules, go,
     input::Input,
     scalar,
     tag::Tag,
@@ -66,16 +66,16 @@ impl Document {
     }
 }
 
-/// Reads the one document in `content`.
-pub(super) fn compose(content: &str) -> Result<Document, Malformed> {
-    let mut document = read(content, &Input::new(content)?)?;
+/// Reads the one document in `content`, or by [`Rules::Go`] the first.
+pub(super) fn compose(content: &str, rules: Rules) -> Result<Document, Malformed> {
+    let mut document = read(content, &Input::new(content)?, rules)?;
     let Some(last_block) = document.last_block else {
         return Ok(document);
     };
     // Blanks after the last line break are a line of the last block scalar if they are more than
     // its indentation. Then it reads otherwise with them than without.
     if let Some(input) = Input::with_last_blanks(content)?
-        && let Some(with_blanks) = read(content, &input)?.take_text(last_block)
+        && let Some(with_blanks) = read(content, &input, rules)?.take_text(last_block)
         && let Some(Content::Scalar(text)) = document.content_mut(last_block)
     {
         let is_line = *with_blanks != **text && with_blanks.strip_suffix('\n') != Some(text);
@@ -94,15 +94,25 @@ fn drop_break(text: &mut String) {
     }
 }
 
-fn read(content: &str, input: &Input<'_>) -> Result<Document, Malformed> {
+fn read(content: &str, input: &Input<'_>, rules: Rules) -> Result<Document, Malformed> {
     let mut bytes = input.as_bytes();
     let mut parser = Parser::new();
     parser.set_input(&mut bytes);
     parser.set_encoding(Encoding::Utf8);
-    let mut composer = Composer::default();
+    let mut composer = Composer {
+        rules,
+        document: Document::default(),
+        anchors: HashMap::new(),
+        open: Vec::new(),
+    };
     loop {
         let mut event = parser.parse().map_err(|error| syntax(content, &error))?;
-        if matches!(event.data, EventData::StreamEnd) {
+        let is_end = match event.data {
+            EventData::StreamEnd => true,
+            EventData::DocumentEnd { .. } => rules == Rules::Go,
+            _ => false,
+        };
+        if is_end {
             return Ok(composer.document);
         }
         if let Some(text) = input.last_block(&mut event) {
@@ -136,8 +146,8 @@ fn line(mark: &libyaml_safer::Mark) -> usize {
         .saturating_add(1)
 }
 
-#[derive(Default)]
 struct Composer {
+    rules: Rules,
     document: Document,
     anchors: HashMap<String, NodeId>,
     /// The collections whose end has not come; a mapping with the key that waits for its value.
@@ -169,21 +179,21 @@ impl Composer {
                 plain_implicit,
                 ..
             } => {
-                let tag = match tag.filter(|tag| tag != "!") {
-                    Some(tag) => Tag::named(&tag),
-                    None if plain_implicit => scalar::resolve_plain(&value),
-                    None => Tag::Str,
+                let (tag, value) = match tag.filter(|tag| tag != "!") {
+                    Some(tag) => (self.named(&tag, Tag::Str), Zeroizing::new(value)),
+                    None if plain_implicit => self.resolve_plain(value),
+                    None => (Tag::Str, Zeroizing::new(value)),
                 };
-                self.add(anchor, tag, Content::Scalar(Zeroizing::new(value)), line)?;
+                self.add(anchor, tag, Content::Scalar(value), line)?;
                 Ok(())
             }
             EventData::SequenceStart { anchor, tag, .. } => {
-                let tag = Tag::of_collection(tag.as_deref(), Tag::Seq);
+                let tag = self.of_collection(tag.as_deref(), Tag::Seq);
                 let node = self.add(anchor, tag, Content::Sequence(Vec::new()), line)?;
                 self.open(node, line)
             }
             EventData::MappingStart { anchor, tag, .. } => {
-                let tag = Tag::of_collection(tag.as_deref(), Tag::Map);
+                let tag = self.of_collection(tag.as_deref(), Tag::Map);
                 let node = self.add(anchor, tag, Content::Mapping(Vec::new()), line)?;
                 self.open(node, line)
             }
@@ -198,6 +208,35 @@ impl Composer {
         }
     }
 
+    fn resolve_plain(&self, value: String) -> (Tag, Zeroizing<String>) {
+        match self.rules {
+            Rules::Python => (scalar::resolve_plain(&value), Zeroizing::new(value)),
+            Rules::Go => {
+                let parent = self.open.last().and_then(|(parent, key)| {
+                    let parent = self.document.nodes.get(*parent)?;
+                    Some((parent, key.is_none()))
+                });
+                let is_key = parent.is_some_and(|(parent, has_no_key)| {
+                    has_no_key && matches!(parent.content, Content::Mapping(_))
+                });
+                go::resolve_plain(value, is_key)
+            }
+        }
+    }
+
+    /// The tag of that name, of a node that is `otherwise`.
+    fn named(&self, tag: &str, otherwise: Tag) -> Tag {
+        match Tag::named(tag) {
+            Tag::Unknown if self.rules == Rules::Go => otherwise,
+            known => known,
+        }
+    }
+
+    fn of_collection(&self, tag: Option<&str>, implicit: Tag) -> Tag {
+        let tag = tag.filter(|tag| *tag != "!");
+        tag.map_or(implicit, |tag| self.named(tag, implicit))
+    }
+
     fn add(
         &mut self,
         anchor: Option<String>,
@@ -209,6 +248,7 @@ impl Composer {
         self.document.nodes.push(Node { tag, content, line });
         if let Some(anchor) = anchor
             && self.anchors.insert(anchor, id).is_some()
+            && self.rules == Rules::Python
         {
             return Err(Malformed::at(line, "a YAML anchor is defined twice"));
         }

@@ -1,11 +1,13 @@
 //! YAML files, as PyYAML's `CSafeLoader` reads them: YAML 1.1, plain data only.
 //!
 //! `libyaml-safer` is a port of the C library that PyYAML itself stands on, so that both agree on
-//! what is YAML. What the scalars mean is settled here.
+//! what is YAML. What the scalars mean is settled here; [`Rules::Go`] is another reading, for files of the
+//! Astro CLI.
 
 mod compose;
 mod construct;
 mod flow_tags;
+mod go;
 mod input;
 mod integer;
 mod scalar;
@@ -18,6 +20,18 @@ use super::{
 };
 #[cfg(feature = "kubernetes")]
 use {super::to_json, crate::Secret};
+
+/// Whose reading of YAML counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rules {
+    /// That of PyYAML.
+    Python,
+    /// That of Go's `yaml.v3`: the first document alone, with other plain scalars (`go.rs`); an anchor
+    /// may come again, and a tag that is unknown means nothing.
+    Go,
+}
+
+pub(super) use go::integer as go_integer;
 
 /// How deep lists and mappings may nest.
 const MAX_DEPTH: usize = 256;
@@ -32,7 +46,7 @@ const MAX_TAG_DIRECTIVES: usize = 64;
 #[cfg(feature = "kubernetes")]
 pub(super) fn as_json(content: &str) -> Result<Secret, String> {
     let in_line = |error: Malformed| format!("line {}: {}", error.line, error.problem);
-    let document = compose::compose(content).map_err(in_line)?;
+    let document = compose::compose(content, Rules::Python).map_err(in_line)?;
     let root = construct::construct(document).map_err(in_line)?;
     let json = root.as_deref().map(to_json::dumps).transpose();
     let json = json.map_err(|error| format!("it {}", error.problem()))?;
@@ -40,8 +54,8 @@ pub(super) fn as_json(content: &str) -> Result<Secret, String> {
 }
 
 /// The entries of a YAML file.
-pub(super) fn parse(content: &str) -> Result<Vec<Entry>, Malformed> {
-    if content.is_empty() {
+pub(super) fn parse(content: &str, rules: Rules) -> Result<Vec<Entry>, Malformed> {
+    if content.is_empty() && rules == Rules::Python {
         return Err(Malformed::at(1, "the file is empty"));
     }
     let directives = content.match_indices("\n%TAG").nth(MAX_TAG_DIRECTIVES);
@@ -50,11 +64,14 @@ pub(super) fn parse(content: &str) -> Result<Vec<Entry>, Malformed> {
             format!("the file has more than {MAX_TAG_DIRECTIVES} %TAG directives (YAML-2)");
         return Err(Malformed::at(line_at(content.as_bytes(), at + 1), problem));
     }
-    let document = compose::compose(content)?;
+    let document = compose::compose(content, rules)?;
     let lines = document.lines_of_keys();
     let root = construct::construct(document)?;
-    let Some(Value::Dict(dict)) = root.as_deref() else {
-        return Err(Malformed::at(1, "the file must hold an object (a mapping)"));
+    let dict = match root.as_deref() {
+        Some(Value::Dict(dict)) => dict,
+        // Comments alone.
+        None | Some(Value::Null) if rules == Rules::Go => return Ok(Vec::new()),
+        _ => return Err(Malformed::at(1, "the file must hold an object (a mapping)")),
     };
     let entries = dict.iter().map(|(key, value)| Entry {
         key: key.clone(),

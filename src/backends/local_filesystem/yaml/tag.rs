@@ -40,8 +40,4 @@ impl Tag {
             _ => Self::Unknown,
         }
     }
-
-    pub(super) fn of_collection(tag: Option<&str>, implicit: Self) -> Self {
-        tag.filter(|tag| *tag != "!").map_or(implicit, Self::named)
-    }
 }
