@@ -194,9 +194,15 @@ pub(super) fn read(connection: &Connection) -> Result<Postgres, ClientError> {
         if !READ_BY_THE_HOOK.contains(&key) {
             made.params.set(key.to_owned(), value.clone());
         }
-        if PSYCOPG.contains(&key) || key.starts_with("sqlalchemy_") {
+        if PSYCOPG.contains(&key) || !is_used(iam.as_ref(), key) {
             made.leave(key);
         }
+        if let Some(field) = field_of(key) {
+            made.leave_fields(connection, &[field]);
+        }
+    }
+    if iam.is_some() {
+        made.leave_fields(connection, &["password"]);
     }
     check_cursor(&mut made, &extra)?;
     check_tls(&mut made, &extra)?;
@@ -204,6 +210,33 @@ pub(super) fn read(connection: &Connection) -> Result<Postgres, ClientError> {
         made.params.set("iam", described(iam, port));
     }
     Ok(Postgres { made, iam })
+}
+
+/// The field that a member of `extra` overrides.
+fn field_of(key: &str) -> Option<&'static str> {
+    match key {
+        "host" => Some("host"),
+        "port" => Some("port"),
+        "user" => Some("login"),
+        "password" => Some("password"),
+        "dbname" => Some("schema"),
+        _ => None,
+    }
+}
+
+/// Whether a member that the hook reads itself has a part in what it gives the driver.
+fn is_used(iam: Option<&IamToken>, key: &str) -> bool {
+    let is_azure = matches!(iam, Some(IamToken::Azure { .. }));
+    let is_aws = iam.is_some() && !is_azure;
+    match key {
+        "sqlalchemy_scheme" | "sqlalchemy_query" => false,
+        "azure_conn_id" => is_azure,
+        "aws_conn_id" | "redshift" => is_aws,
+        "redshift-serverless" => is_aws && !matches!(iam, Some(IamToken::Redshift { .. })),
+        "cluster-identifier" => matches!(iam, Some(IamToken::Redshift { .. })),
+        "workgroup-name" => matches!(iam, Some(IamToken::RedshiftServerless { .. })),
+        _ => true,
+    }
 }
 
 /// Redshift listens on another port than PostgreSQL. A port 0 counts as absent.
@@ -321,6 +354,8 @@ fn check_cursor(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
     if !["dictcursor", "namedtuplecursor"].contains(&&*cursor) {
         return Err(made.wrong("cursor", "must be `dictcursor` or `namedtuplecursor`"));
     }
+    // The hook's own takes its place.
+    made.params.remove("row_factory");
     made.leave("cursor");
     Ok(())
 }
