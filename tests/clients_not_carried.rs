@@ -152,10 +152,10 @@ fn a_host_key_of_the_connection_is_checked_though_its_change_is_allowed() {
         r#"{{"host_key": "{key}", "allow_host_key_change": true}}"#
     ))
     .unwrap();
-    assert_eq!(made.checks_host_key(), true);
+    assert!(made.checks_host_key());
     assert_eq!(made.warnings(), []);
     let without = ssh(r#"{"allow_host_key_change": true}"#).unwrap();
-    assert_eq!(without.checks_host_key(), false);
+    assert!(!without.checks_host_key());
     assert_eq!(without.warnings().len(), 1);
 }
 

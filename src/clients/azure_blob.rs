@@ -9,7 +9,17 @@ use super::{
 };
 use crate::{Connection, Secret, python::url};
 
-const PREFIX: &str = "extra__wasb__";
+pub(super) const PREFIX: &str = "extra__wasb__";
+
+/// The members that the hook reads itself; it hands them on all the same.
+pub(super) const READ: [&str; 6] = [
+    "tenant_id",
+    "shared_access_key",
+    "sas_token",
+    "account_key",
+    "managed_identity_client_id",
+    "workload_identity_tenant_id",
+];
 
 /// A storage account of Azure: [`Connection::azure_blob`].
 ///

@@ -1,5 +1,7 @@
 //! PostgreSQL, as `PostgresHook.get_conn` (provider `postgres` 7.1.1, with psycopg 3).
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -71,8 +73,9 @@ pub struct Postgres {
 
 client!(Postgres, postgres);
 
-/// A token that takes the place of the password, which the caller has to get.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A token that takes the place of the password, which the caller has to get. `Debug` shows which kind, and
+/// whose connection to ask: host and user may hold a piece of a password that was written in a URI as it is.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IamToken {
     /// `generate_db_auth_token(host, port, user)` of Amazon RDS.
@@ -115,6 +118,22 @@ pub enum IamToken {
         /// The connection to Azure. Its login is the user where this connection has none.
         azure_conn_id: String,
     },
+}
+
+impl fmt::Debug for IamToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, field, conn_id): (_, _, &dyn fmt::Debug) = match self {
+            Self::Rds { aws_conn_id, .. } => ("Rds", "aws_conn_id", aws_conn_id),
+            Self::Redshift { aws_conn_id, .. } => ("Redshift", "aws_conn_id", aws_conn_id),
+            Self::RedshiftServerless { aws_conn_id, .. } => {
+                ("RedshiftServerless", "aws_conn_id", aws_conn_id)
+            }
+            Self::Azure { azure_conn_id } => ("Azure", "azure_conn_id", azure_conn_id),
+        };
+        f.debug_struct(name)
+            .field(field, conn_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Postgres {
@@ -367,6 +386,16 @@ fn check_tls(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
     {
         let problem =
             "must be one of libpq's modes: disable, allow, prefer, require, verify-ca, verify-full";
+        return Err(made.wrong("sslmode", problem));
+    }
+    let is_system = extra.get("sslrootcert").and_then(Value::as_str) == Some("system");
+    if is_system
+        && extra
+            .get("sslmode")
+            .is_some_and(|mode| mode != "verify-full")
+    {
+        let problem =
+            "must be `verify-full` or absent beside an `sslrootcert` of `system`, as libpq has it";
         return Err(made.wrong("sslmode", problem));
     }
     for (key, value) in extra.iter() {
