@@ -121,6 +121,131 @@ fn redis_has_no_url_for_an_authority() {
 }
 
 #[test]
+fn a_chain_is_not_checked_against_every_public_authority() {
+    let postgres = |extra: &str| connection(extra).postgres().unwrap().sqlx_url();
+    let error = postgres(r#"{"sslmode": "verify-ca"}"#).unwrap_err();
+    assert_eq!(error.member(), Some("sslrootcert"));
+    let form = postgres(r#"{"sslmode": "verify-ca", "sslrootcert": "/ca"}"#).unwrap();
+    assert!(
+        form.expose()
+            .ends_with("&sslmode=verify-ca&sslrootcert=%2Fca")
+    );
+    let mysql = |extra: &str| connection(extra).mysql().unwrap().sqlx_url();
+    let error = mysql(r#"{"ssl_mode": "VERIFY_CA"}"#).unwrap_err();
+    assert_eq!(error.member(), Some("ssl"));
+    let error = mysql(r#"{"client": "mysql-connector-python", "ssl_verify_cert": true}"#);
+    assert_eq!(error.unwrap_err().member(), Some("ssl_ca"));
+}
+
+#[test]
+fn the_authorities_of_the_system_are_for_a_full_check_alone() {
+    for mode in ["disable", "prefer", "require", "verify-ca"] {
+        let extra = format!(r#"{{"sslmode": "{mode}", "sslrootcert": "system"}}"#);
+        let error = connection(&extra).postgres().unwrap_err();
+        assert_eq!(error.member(), Some("sslmode"), "{mode}");
+    }
+    for extra in [
+        r#"{"sslrootcert": "system"}"#,
+        r#"{"sslmode": "verify-full", "sslrootcert": "system"}"#,
+    ] {
+        let client = connection(extra).postgres().unwrap();
+        let (_, tls) = client.tokio_postgres_and_tls().unwrap();
+        assert!(tls.checks_certificate && tls.checks_host);
+    }
+}
+
+#[test]
+fn a_clients_certificate_of_http_is_not_lost() {
+    let http = |extra: &str| connection(extra).http().unwrap();
+    let client = http(r#"{"cert": ["/c", "/k"]}"#);
+    let pair = client.client_certificate().unwrap();
+    assert_eq!(pair, Some(("/c", Some("/k"))));
+    let client = http(r#"{"cert": "/c"}"#);
+    assert_eq!(client.client_certificate().unwrap(), Some(("/c", None)));
+    for cert in ["null", "\"\"", "[]", "false"] {
+        let client = http(&format!(r#"{{"cert": {cert}}}"#));
+        assert_eq!(client.client_certificate().unwrap(), None, "{cert}");
+    }
+    for cert in [r#"["/c"]"#, r#"{"cert": "/c"}"#, "true", r#"["/c", 5]"#] {
+        let client = http(&format!(r#"{{"cert": {cert}}}"#));
+        let error = client.client_certificate().unwrap_err();
+        assert_eq!(error.member(), Some("cert"), "{cert}");
+    }
+}
+
+#[test]
+fn redirects_that_are_not_followed_are_no_limit_of_zero() {
+    let redirects = |extra: &str| connection(extra).http().unwrap().redirects().unwrap();
+    assert_eq!(redirects(r#"{"allow_redirects": false}"#), None);
+    assert_eq!(redirects(r#"{"max_redirects": 0}"#), Some(0));
+    assert_eq!(redirects("{}"), Some(30));
+}
+
+/// A connection to Azure, and its form for `object_store`.
+fn azure(
+    extra: &str,
+) -> Result<airflow_secrets::clients::Pairs, airflow_secrets::clients::ClientError> {
+    let connection = Connection::builder("store").conn_type("wasb").login("acc");
+    let connection = connection.password("a2V5").extra(extra).build().unwrap();
+    connection.azure_blob().unwrap().object_store()
+}
+
+#[test]
+fn an_authority_of_azure_has_its_protocol() {
+    let pairs = azure(
+        r#"{"tenant_id": "t", "client_secret_auth_config": {"authority": "login.chinacloudapi.cn"}}"#,
+    );
+    assert_eq!(
+        pairs.unwrap().get("azure_storage_authority_host"),
+        Some("https://login.chinacloudapi.cn")
+    );
+}
+
+#[test]
+fn options_of_azures_client_are_written_named_or_refused() {
+    let pairs = azure(r#"{"retry_total": 3, "connection_verify": false, "tenant_id": ""}"#);
+    let pairs = pairs.unwrap();
+    assert_eq!(pairs.left_out(), ["retry_total"]);
+    assert_eq!(pairs.get("allow_invalid_certificates"), Some("true"));
+    for (extra, member) in [
+        (r#"{"connection_verify": "/ca"}"#, "connection_verify"),
+        (r#"{"connection_cert": "/c"}"#, "connection_cert"),
+        (
+            r#"{"connection_string": "AccountName=a;AccountKey=a2V5", "credential": "other"}"#,
+            "credential",
+        ),
+    ] {
+        assert_eq!(azure(extra).unwrap_err().member(), Some(member));
+    }
+    let pairs =
+        azure(r#"{"connection_string": "AccountName=a;AccountKey=Zmlyc3Q=;AccountKey=bGFzdA=="}"#);
+    assert_eq!(
+        pairs.unwrap().get("azure_storage_account_key"),
+        Some("bGFzdA==")
+    );
+}
+
+#[test]
+fn an_identity_of_a_workload_keeps_its_tenant() {
+    let connection = Connection::builder("store").conn_type("wasb").login("acc");
+    let extra = r#"{"managed_identity_client_id": "m", "workload_identity_tenant_id": "w"}"#;
+    let connection = connection.extra(extra).build().unwrap();
+    let pairs = connection.azure_blob().unwrap().object_store().unwrap();
+    assert_eq!(pairs.get("azure_storage_client_id"), Some("m"));
+    assert_eq!(pairs.get("azure_storage_tenant_id"), Some("w"));
+}
+
+#[test]
+fn a_token_shows_no_part_of_a_host_that_holds_the_password() {
+    let uri = r#"postgresql://app:p@marker@db/x?iam=true"#;
+    let connection = Connection::from_uri("w", uri, airflow_secrets::Dialect::Core).unwrap();
+    let client = connection.postgres().unwrap();
+    assert!(client.iam().is_some());
+    let shown = format!("{client:?} {client:#?}");
+    assert!(!shown.contains("marker"), "{shown}");
+}
+
+#[test]
 fn nothing_that_prints_shows_a_secret() {
     let connection =
         connection(r#"{"sslpassword": "marker", "X-Token": "marker", "bad-name": "marker"}"#);

@@ -138,10 +138,12 @@ impl Aws {
 pub(super) fn read(connection: &Connection, service: &str) -> Result<Aws, ClientError> {
     let mut made = Made::new(connection, "aws", &["aws"]);
     let extra = made.extra(connection)?;
+    made.check_self(&extra)?;
     set_credentials(&mut made, connection, &extra)?;
-    for key in ["region_name", "profile_name", "verify"] {
-        made.params.set_some(key, extra.get(key).cloned());
+    for key in ["region_name", "profile_name"] {
+        made.params.set_some(key, extra.get(key).map(without_nulls));
     }
+    made.params.set_some("verify", extra.get("verify").cloned());
     if let Some(verify) = extra.get("verify")
         && super::extra::says_no(verify)
     {
@@ -156,9 +158,9 @@ pub(super) fn read(connection: &Connection, service: &str) -> Result<Aws, Client
     let own = own.map(|own| Value::Object(own.clone()));
     made.params.set_some("service_config", own);
     set_role(&mut made, &extra)?;
+    leave_the_rest(&mut made, connection, &extra);
     for (former, now) in FORMER {
         if extra.get(former).is_some() {
-            made.leave(former);
             made.warn(
                 Place::extra(former),
                 format!("is a former name that the hook no longer reads; use {now:?}"),
@@ -180,11 +182,6 @@ fn set_credentials(
         Some(Value::Object(session)) => session,
         Some(_) => return Err(made.wrong("session_kwargs", "must be an object")),
     };
-    for key in session.keys() {
-        if !key.starts_with("aws_") {
-            made.leave(format!("session_kwargs.{key}"));
-        }
-    }
     let (id, secret) = ("aws_access_key_id", "aws_secret_access_key");
     let in_session = |key: &str| session.get(key).filter(|value| is_truthy(value));
     let login = connection.login().filter(|login| !login.is_empty());
@@ -195,11 +192,12 @@ fn set_credentials(
     } else if let (Some(first), Some(second)) = (in_session(id), in_session(secret))
         && (extra.truthy(id).is_none() || extra.truthy(secret).is_none())
     {
-        made.params.set(id, first.clone());
-        made.params.set(secret, second.clone());
+        made.params.set(id, without_nulls(first));
+        made.params.set(secret, without_nulls(second));
     } else {
-        made.params.set_some(id, extra.get(id).cloned());
-        made.params.set_some(secret, extra.get(secret).cloned());
+        made.params.set_some(id, extra.get(id).map(without_nulls));
+        made.params
+            .set_some(secret, extra.get(secret).map(without_nulls));
         if login.is_some() != password.is_some() {
             let place = if login.is_some() { "password" } else { "login" };
             let problem = "is absent, so the other half of the key is not used";
@@ -209,8 +207,84 @@ fn set_credentials(
     let token = "aws_session_token";
     let given = extra.truthy(token).or(in_session(token));
     made.params
-        .set_some(token, given.or(extra.get(token)).cloned());
+        .set_some(token, given.or(extra.get(token)).map(without_nulls));
+    let is_used = |made: &Made, key: &str, value: &Value| {
+        let is_credential = [id, secret, token].contains(&key);
+        is_credential && made.params.get(key) == Some(&without_nulls(value))
+    };
+    for (key, value) in session {
+        if !is_used(made, key, value) {
+            made.leave(format!("session_kwargs.{key}"));
+        }
+    }
+    for key in [id, secret, token] {
+        if extra
+            .get(key)
+            .is_some_and(|value| !is_used(made, key, value))
+        {
+            made.leave(key);
+        }
+    }
     Ok(())
+}
+
+/// What the hook does with all that it gives a session: nulls are taken out, at any depth.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(
+                kept.map(|(key, value)| (key.clone(), without_nulls(value)))
+                    .collect(),
+            )
+        }
+        Value::Array(items) => {
+            let kept = items.iter().filter(|value| !value.is_null());
+            Value::Array(kept.map(without_nulls).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// Names what has no part in the client; SAML's settings among it, which are for a program of its own.
+fn leave_the_rest(made: &mut Made, connection: &Connection, extra: &Extra) {
+    let has_role = made.params.get("role_arn").is_some();
+    let is_used = |key: &str| match key {
+        "aws_access_key_id"
+        | "aws_secret_access_key"
+        | "aws_session_token"
+        | "session_kwargs"
+        | "region_name"
+        | "profile_name"
+        | "verify"
+        | "config_kwargs"
+        | "endpoint_url"
+        | "service_config"
+        | "role_arn" => true,
+        "assume_role_method" | "assume_role_kwargs" => has_role,
+        "assume_role_with_web_identity_federation" => {
+            made.params.text("assume_role_method") == Some("assume_role_with_web_identity")
+        }
+        "assume_role_with_web_identity_token_file" => {
+            made.params.get("web_identity_token_file").is_some()
+        }
+        "assume_role_with_web_identity_federation_audience" => {
+            made.params.get("web_identity_audience").is_some()
+        }
+        _ => false,
+    };
+    let unused = extra.keys().filter(|key| !is_used(key));
+    for key in unused.map(str::to_owned).collect::<Vec<_>>() {
+        made.leave(key);
+    }
+    made.leave_fields(connection, &["host", "port", "schema"]);
+    // One half of a key, and a key in `extra` that the fields hide.
+    let used = |name: &str| made.params.text(name);
+    let is_login = used("aws_access_key_id") == connection.login();
+    let is_password = used("aws_secret_access_key") == connection.password().map(Secret::expose);
+    if !(is_login && is_password) {
+        made.leave_fields(connection, &["login", "password"]);
+    }
 }
 
 fn set_config(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
@@ -336,7 +410,12 @@ fn set_role(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
                     "must have `principal_arn`, and `http_spegno_auth` as its `idp_auth_method`";
                 return Err(made.wrong("assume_role_with_saml", problem));
             }
-            made.leave("assume_role_with_saml");
+            let own = ["RoleArn", "PrincipalArn", "SAMLAssertion"];
+            if let Some(clash) = own.iter().find(|name| kwargs.contains_key(**name)) {
+                let problem =
+                    format!("may not have a member {clash:?}, which the hook gives itself");
+                return Err(made.wrong("assume_role_kwargs", problem));
+            }
             made.params.set("assume_role_kwargs", Value::Object(kwargs));
         }
         _ => {

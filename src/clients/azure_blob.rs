@@ -9,7 +9,17 @@ use super::{
 };
 use crate::{Connection, Secret, python::url};
 
-const PREFIX: &str = "extra__wasb__";
+pub(super) const PREFIX: &str = "extra__wasb__";
+
+/// The members that the hook reads itself; it hands them on all the same.
+pub(super) const READ: [&str; 6] = [
+    "tenant_id",
+    "shared_access_key",
+    "sas_token",
+    "account_key",
+    "managed_identity_client_id",
+    "workload_identity_tenant_id",
+];
 
 /// A storage account of Azure: [`Connection::azure_blob`].
 ///
@@ -67,7 +77,13 @@ fn get<'e>(extra: &'e Extra, name: &str) -> Option<&'e Value> {
 pub(super) fn read(connection: &Connection) -> Result<AzureBlob, ClientError> {
     let mut made = Made::new(connection, "azure_blob", &["wasb"]);
     let mut extra = made.extra_or_empty(connection)?;
+    made.leave_fields(connection, &["port", "schema"]);
     let secret_config = extra.take("client_secret_auth_config");
+    if secret_config.is_some()
+        && (get(&extra, "tenant_id").is_none() || get(&extra, "connection_string").is_some())
+    {
+        made.leave("client_secret_auth_config");
+    }
     if let Some(text) = get(&extra, "connection_string") {
         if extra.present("conn_str").is_some() {
             return Err(made.wrong(
@@ -75,6 +91,7 @@ pub(super) fn read(connection: &Connection) -> Result<AzureBlob, ClientError> {
                 "is the client's own name for the connection string",
             ));
         }
+        made.leave_fields(connection, &["host", "login", "password"]);
         made.params.set("connection_string", text.clone());
         pass_on(&mut made, &extra);
         made.params.set(
@@ -85,8 +102,9 @@ pub(super) fn read(connection: &Connection) -> Result<AzureBlob, ClientError> {
         );
         return Ok(AzureBlob { made });
     }
-    let account_url = account_url(&made, connection)?;
-    made.params.set("account_url", account_url);
+    made.check_self(&extra)?;
+    let (account_url, account) = account_url(&made, connection)?;
+    made.params.set("account_url", account_url.as_str());
     let credential = credential(&mut made, connection, &extra, secret_config)?;
     let own = ["account_url", "credential"];
     let clash = own.iter().find(|name| {
@@ -98,16 +116,47 @@ pub(super) fn read(connection: &Connection) -> Result<AzureBlob, ClientError> {
     }
     made.params.set_some("credential", credential);
     pass_on(&mut made, &extra);
+    let is_account = made.params.text("account_url") == Some(account_url.as_str());
+    leave_fields(&mut made, connection, account.filter(|_| is_account));
     Ok(AzureBlob { made })
+}
+
+/// Names the fields that have no part in the account's URL, or in the credentials.
+fn leave_fields(made: &mut Made, connection: &Connection, account: Option<&'static str>) {
+    let credential = made.params.get("credential");
+    let of = |kind: &str| credential.and_then(|credential| credential.get(kind));
+    let has_secret = of("client_secret").is_some();
+    let is_key = of("account_key").is_some_and(|key| {
+        connection
+            .password()
+            .is_some_and(|password| key.as_str() == Some(password.expose()))
+    });
+    if account != Some("host") {
+        made.leave_fields(connection, &["host"]);
+    }
+    if account != Some("login") && !has_secret {
+        made.leave_fields(connection, &["login"]);
+    }
+    if !is_key && !has_secret {
+        made.leave_fields(connection, &["password"]);
+    }
 }
 
 fn pass_on(made: &mut Made, extra: &Extra) {
     for (key, value) in extra.iter() {
-        if key == "credential" && !value.is_object() {
-            made.params.set("credential", json!({"account_key": value}));
+        if key == "credential" {
+            made.params.set("credential", account_key(value));
         } else {
             made.params.set(key.to_owned(), value.clone());
         }
+    }
+}
+
+/// A key as the client takes it: a text, or an object of `account_name` and `account_key`.
+fn account_key(key: &Value) -> Value {
+    match key {
+        Value::Object(_) | Value::Null => key.clone(),
+        key => json!({"account_key": key}),
     }
 }
 
@@ -122,7 +171,7 @@ fn credential(
         return Ok(Some(secret));
     }
     if let Some(key) = get(extra, "shared_access_key") {
-        return Ok(Some(json!({"account_key": key})));
+        return Ok(Some(account_key(key)));
     }
     if let Some(token) = get(extra, "sas_token") {
         let text = made.text("sas_token", token)?;
@@ -136,7 +185,7 @@ fn credential(
         return Ok(Some(json!({"account_key": password.expose()})));
     }
     if let Some(key) = get(extra, "account_key") {
-        return Ok(Some(json!({"account_key": key})));
+        return Ok(Some(account_key(key)));
     }
     let (client, tenant) = ("managed_identity_client_id", "workload_identity_tenant_id");
     Ok(Some(match (get(extra, client), get(extra, tenant)) {
@@ -192,7 +241,7 @@ fn client_secret(
         secret_field(connection.password()),
     );
     for (key, value) in config {
-        if secret.contains_key(&key) {
+        if secret.contains_key(&key) || key == "self" {
             return Err(made.wrong(name, format!("may not have a member {key:?}")));
         }
         secret.insert(key, value);
@@ -200,8 +249,11 @@ fn client_secret(
     Ok(json!({"client_secret": secret}))
 }
 
-/// The account's URL, as the hook makes it from host and login.
-fn account_url(made: &Made, connection: &Connection) -> Result<String, ClientError> {
+/// The account's URL, as the hook makes it from host and login, and which of them names the account.
+fn account_url(
+    made: &Made,
+    connection: &Connection,
+) -> Result<(String, Option<&'static str>), ClientError> {
     let login = connection.login().unwrap_or("None");
     let default = format!("{login}.blob.core.windows.net/");
     let host = connection.host().filter(|host| !host.is_empty());
@@ -222,11 +274,13 @@ fn account_url(made: &Made, connection: &Connection) -> Result<String, ClientErr
     } else {
         ""
     };
-    let netloc = if netloc.contains('.') {
-        netloc
+    let is_whole = netloc.contains('.');
+    let account_of = if is_whole && host.is_some() {
+        "host"
     } else {
-        &default
+        "login"
     };
+    let netloc = if is_whole { netloc } else { &default };
     let (first, others) = match netloc.split_once('.') {
         Some((first, others)) => (first, Some(others)),
         None => (netloc, None),
@@ -252,7 +306,7 @@ fn account_url(made: &Made, connection: &Connection) -> Result<String, ClientErr
         out.push('#');
         out.push_str(fragment);
     }
-    Ok(out)
+    Ok((out, Some(account_of)))
 }
 
 /// `urlparse` loses a `;` at the end of the path's last part.

@@ -144,6 +144,34 @@ impl Made {
         }
     }
 
+    /// Names those of the `fields` that are set and mean nothing to the hook.
+    pub(super) fn leave_fields(&mut self, connection: &Connection, fields: &[&'static str]) {
+        let is_filled = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
+        for field in fields {
+            let is_set = match *field {
+                "host" => is_filled(connection.host()),
+                "port" => connection.port().is_some_and(|port| port != 0),
+                "login" => is_filled(connection.login()),
+                "password" => is_filled(connection.password().map(Secret::expose)),
+                _ => is_filled(connection.schema()),
+            };
+            if is_set {
+                self.leave(*field);
+            }
+        }
+    }
+
+    /// An error where `extra` has a member that Python would give a function as its own first argument.
+    pub(super) fn check_self(&self, extra: &Extra) -> Result<(), ClientError> {
+        match extra.present("self") {
+            Some(_) => Err(self.wrong(
+                "self",
+                "is a name that Python's methods have for themselves",
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// The member's text; an error where it is something else.
     pub(super) fn text<'v>(&self, key: &str, value: &'v Value) -> Result<&'v str, ClientError> {
         value
@@ -177,13 +205,9 @@ pub(super) fn int(value: &Value) -> Option<i64> {
     }
 }
 
-/// `int(value)` of a float.
+/// `int(value)` of a float, which is written without an exponent.
 fn truncated(value: f64) -> Option<i64> {
-    // Beyond 2^53, a float stands for many integers.
-    let is_exact = value.abs() < 9_007_199_254_740_992.0;
-    is_exact
-        .then(|| format!("{:.0}", value.trunc()).parse().ok())
-        .flatten()
+    format!("{:.0}", value.trunc()).parse().ok()
 }
 
 /// `str(value)`; of a list or an object only that it is no simple text.

@@ -116,11 +116,11 @@ pub(super) fn read(connection: &Connection) -> Result<Google, ClientError> {
     made.params.set("num_retries", retries);
     let scopes = scopes(&made, &extra)?;
     made.params.set("scopes", scopes);
-    let own_project = set_credentials(&mut made, &extra)?;
+    check_idp_extra_params(&made, &extra)?;
+    let mut project = set_credentials(&mut made, &extra)?;
     let is_anonymous = truthy(&extra, "is_anonymous").is_some();
-    let mut project = own_project;
     if !is_anonymous && let Some(target) = impersonation(&mut made, &extra)? {
-        project = Some(target);
+        project = Some(Value::from(target));
     } else if is_anonymous {
         check_chain(&made, &extra)?;
     }
@@ -129,18 +129,9 @@ pub(super) fn read(connection: &Connection) -> Result<Google, ClientError> {
         made.params.set("quota_project_id", quota.clone());
     }
     let overridden = truthy(&extra, "project").cloned();
-    made.params
-        .set_some("project", overridden.or(project.map(Value::from)));
-    for name in ["host", "login", "schema"] {
-        let value = match name {
-            "host" => connection.host(),
-            "login" => connection.login(),
-            _ => connection.schema(),
-        };
-        if value.is_some_and(|value| !value.is_empty()) {
-            made.leave(name);
-        }
-    }
+    made.params.set_some("project", overridden.or(project));
+    made.leave_fields(connection, &["host", "port", "login", "password", "schema"]);
+    leave_the_rest(&mut made, &extra);
     let key_secret_project = truthy(&extra, "key_secret_project_id").and_then(Value::as_str);
     let key_secret_project = key_secret_project.map(str::to_owned);
     Ok(Google {
@@ -167,8 +158,49 @@ fn scopes(made: &Made, extra: &Extra) -> Result<Vec<Value>, ClientError> {
         .collect())
 }
 
+/// The hook reads these as JSON, and then nothing asks for them.
+fn check_idp_extra_params(made: &Made, extra: &Extra) -> Result<(), ClientError> {
+    let name = "idp_extra_params";
+    let is_json = |text: &str| serde_json::from_str::<Value>(text).is_ok();
+    match truthy(extra, name) {
+        Some(value) if !value.as_str().is_some_and(is_json) => {
+            Err(made.wrong(name, "must be a text that is JSON"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Names what has no part in the credentials that were chosen.
+fn leave_the_rest(made: &mut Made, extra: &Extra) {
+    let is_used = |name: &str| match name {
+        "num_retries" | "scope" | "project" => true,
+        "impersonation_chain" | "quota_project_id" => {
+            made.params.get("credentials") != Some(&Value::from("is_anonymous"))
+        }
+        "key_secret_project_id" => made.params.get("key_secret_name").is_some(),
+        // One that is false chooses nothing, and changes nothing.
+        name if KINDS.contains(&name) => true,
+        "idp_issuer_url" | "client_id" | "client_secret" => {
+            made.params.get("idp_issuer_url").is_some()
+        }
+        _ => false,
+    };
+    let is_read = |key: &str| match key.strip_prefix(PREFIX) {
+        Some(name) => is_used(name) && extra.present(name).is_none(),
+        None => is_used(key),
+    };
+    let unread: Vec<String> = extra
+        .keys()
+        .filter(|key| !is_read(key))
+        .map(str::to_owned)
+        .collect();
+    for key in unread {
+        made.leave(key);
+    }
+}
+
 /// Sets which credentials; gives the project that a key names.
-fn set_credentials(made: &mut Made, extra: &Extra) -> Result<Option<String>, ClientError> {
+fn set_credentials(made: &mut Made, extra: &Extra) -> Result<Option<Value>, ClientError> {
     let keyfile = keyfile(made, extra)?;
     let is_set = |name: &&&str| match **name {
         "keyfile_dict" => keyfile.as_ref().is_some_and(|key| !key.is_empty()),
@@ -210,8 +242,8 @@ fn set_credentials(made: &mut Made, extra: &Extra) -> Result<Option<String>, Cli
         return Ok(None);
     }
     if let Some(key) = keyfile.filter(|key| !key.is_empty()) {
-        let project = key.get("project_id").and_then(Value::as_str);
-        let project = project.map(str::to_owned);
+        let project = key.get("project_id").filter(|project| is_truthy(project));
+        let project = project.cloned();
         made.params.set("credentials", "keyfile_dict");
         made.params.set("keyfile_dict", Value::Object(key));
         return Ok(project);

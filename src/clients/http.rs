@@ -79,12 +79,23 @@ pub(super) fn read(connection: &Connection) -> Result<Http, ClientError> {
             let problem = "is absent; beside a login Python sends the text `None` for it";
             made.warn(Place::Field("password"), problem);
         }
+    } else {
+        made.leave_fields(connection, &["password"]);
+    }
+    if connection.host().is_some_and(|host| host.contains("://")) {
+        made.leave_fields(connection, &["schema"]);
     }
     set_options(&mut made, &mut extra);
     let mut headers = Map::new();
     for (key, value) in extra.iter() {
         // `requests` has one header of a name, in whatever case; the last one counts.
-        headers.retain(|name, _| !name.eq_ignore_ascii_case(key));
+        headers.retain(|name: &String, _| {
+            let is_other = !name.eq_ignore_ascii_case(key);
+            if !is_other {
+                made.leave(name.as_str());
+            }
+            is_other
+        });
         headers.insert(key.to_owned(), value.clone());
     }
     made.params.set("headers", Value::Object(headers));
@@ -137,9 +148,22 @@ fn set_options(made: &mut Made, extra: &mut Extra) {
         found.and_then(|(_, value)| value.take())
     };
     let (proxy, verify_ssl) = (option("proxy"), option("verify_ssl"));
-    let proxies = option("proxies").or(proxy);
+    let proxies = match option("proxies") {
+        Some(proxies) => {
+            if proxy.is_some() {
+                made.leave("proxy");
+            }
+            Some(proxies)
+        }
+        None => proxy,
+    };
     let (verify_key, verify) = match option("verify") {
-        Some(verify) => ("verify", Some(verify)),
+        Some(verify) => {
+            if verify_ssl.is_some() {
+                made.leave("verify_ssl");
+            }
+            ("verify", Some(verify))
+        }
         None => ("verify_ssl", verify_ssl),
     };
     let srv = option("srv_lookup");

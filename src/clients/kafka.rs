@@ -5,7 +5,10 @@ use super::{
     extra::Made,
     macros::client,
 };
-use crate::{Connection, python::truth::is_truthy};
+use crate::{
+    Connection,
+    python::{text, truth::is_truthy},
+};
 
 const CALLBACKS: [&str; 6] = [
     "error_cb",
@@ -69,7 +72,10 @@ pub(super) fn read(connection: &Connection) -> Result<Kafka, ClientError> {
     let mechanism = ["sasl.mechanism", "sasl.mechanisms"]
         .iter()
         .find_map(|key| extra.truthy(key)?.as_str());
-    let is_msk = mechanism == Some("OAUTHBEARER") && is_msk(servers);
+    // A callback of the user's own is respected there, even one that is null.
+    let is_msk = mechanism == Some("OAUTHBEARER")
+        && extra.present("oauth_cb").is_none()
+        && servers.split(is_between).any(is_msk);
     if is_google || is_msk {
         let problem = "names a managed cluster, for which the hook adds a callback that gets tokens; the caller \
                        has to bring one";
@@ -83,30 +89,37 @@ pub(super) fn read(connection: &Connection) -> Result<Kafka, ClientError> {
         }
     }
     for (key, value) in extra.iter() {
-        made.params.set(key.to_owned(), value.clone());
-    }
-    for (name, value) in [
-        ("host", connection.host()),
-        ("login", connection.login()),
-        ("schema", connection.schema()),
-    ] {
-        if value.is_some_and(|value| !value.is_empty()) {
-            made.leave(name);
+        // The hook's own callback takes the place of this one.
+        if !(is_google && key == "oauth_cb") {
+            made.params.set(key.to_owned(), value.clone());
         }
     }
-    if connection.password().is_some_and(|text| !text.is_empty()) {
-        made.leave("password");
-    }
+    made.leave_fields(connection, &["host", "port", "login", "password", "schema"]);
     Ok(Kafka { made })
 }
 
-/// The name of a broker of Amazon MSK: `….kafka.REGION.amazonaws.com:9098`.
-fn is_msk(servers: &str) -> bool {
-    servers.split([',', ' ']).any(|server| {
-        let server = server.to_ascii_lowercase();
-        let name = server.split_once(':').map_or(&*server, |(name, _)| name);
-        let name = name.strip_suffix(".cn").unwrap_or(name);
-        let is_kafka = name.contains(".kafka.") || name.contains(".kafka-serverless.");
-        is_kafka && name.ends_with(".amazonaws.com")
-    })
+fn is_between(c: char) -> bool {
+    c == ',' || text::is_space(c)
+}
+
+/// A broker of Amazon MSK: `….kafka.REGION.amazonaws.com:9098`, also of the serverless kind, and in China.
+fn is_msk(server: &str) -> bool {
+    let server = server.to_ascii_lowercase();
+    let is_port = |port: &str| !port.is_empty() && port.chars().all(char::is_numeric);
+    let name = match server.rsplit_once(':') {
+        Some((name, port)) if is_port(port) => name,
+        _ => &*server,
+    };
+    let name = name.strip_suffix(".cn").unwrap_or(name);
+    let Some(name) = name.strip_suffix(".amazonaws.com") else {
+        return false;
+    };
+    let Some((cluster, region)) = name.rsplit_once('.') else {
+        return false;
+    };
+    let is_region = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_kafka = cluster
+        .rsplit_once('.')
+        .is_some_and(|(_, service)| ["kafka", "kafka-serverless"].contains(&service));
+    is_kafka && !region.is_empty() && region.chars().all(is_region)
 }

@@ -162,9 +162,12 @@ fn mysql_client(
         "ssl_mode",
         "unix_socket",
         "iam",
-        "aws_conn_id",
     ];
-    leave_all_but(&mut made, extra, |key| read.contains(&key));
+    let is_aws = |key: &str| key == "aws_conn_id" && iam.is_some();
+    leave_all_but(&mut made, extra, |key| read.contains(&key) || is_aws(key));
+    if iam.is_some() {
+        made.leave_fields(connection, &["password"]);
+    }
     Ok(MySql {
         made,
         iam: iam.map(|(token, _)| token),

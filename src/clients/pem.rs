@@ -2,6 +2,8 @@
 
 use secrecy::zeroize::Zeroizing;
 
+use crate::python::text;
+
 /// A key that only its shape is known of.
 pub(super) struct PublicKey {
     /// SSH's name of the type, such as `ssh-ed25519`.
@@ -225,13 +227,49 @@ pub(super) fn ssh_public(blob: &[u8]) -> Option<PublicKey> {
     })
 }
 
+/// A private key's kind and what it holds, as paramiko finds them: lines that are `BEGIN` and `END` alone,
+/// and in the old forms, whose text begins with the first, headers between.
+fn paramiko_block(text: &str) -> Option<(&str, Zeroizing<Vec<u8>>)> {
+    let label = |line: &str, tag: &str| {
+        let label = text::strip_end(line).strip_prefix("-----")?;
+        let label = label.strip_prefix(tag)?.strip_suffix(" PRIVATE KEY-----")?;
+        ["RSA", "EC", "OPENSSH"]
+            .into_iter()
+            .find(|kind| *kind == label)
+    };
+    let mut lines = text.split('\n').enumerate();
+    let (at, kind) = lines.find_map(|(at, line)| Some((at, label(line, "BEGIN ")?)))?;
+    if kind != "OPENSSH" && at != 0 {
+        return None;
+    }
+    let mut body = Zeroizing::new(String::with_capacity(text.len()));
+    let mut is_ended = false;
+    let mut is_header = kind != "OPENSSH";
+    for (_, line) in lines {
+        is_ended = label(line, "END ").is_some();
+        if is_ended {
+            break;
+        }
+        is_header = is_header && line.contains(": ");
+        if is_header && line.to_ascii_lowercase().starts_with("proc-type: ") {
+            return None;
+        }
+        if !is_header {
+            body.push_str(line);
+        }
+    }
+    (is_ended)
+        .then(|| decode(&body))
+        .flatten()
+        .map(|bytes| (kind, bytes))
+}
+
 /// The public half of a private key, as paramiko reads it: OpenSSH's own form, or RSA's and ECDSA's
 /// old ones.
 pub(super) fn public_of_private(text: &str) -> Option<PublicKey> {
-    let block = Block::find(text)?;
-    let bytes = block.decode()?;
-    match block.label {
-        "OPENSSH PRIVATE KEY" => {
+    let (kind, bytes) = paramiko_block(text)?;
+    match kind {
+        "OPENSSH" => {
             let mut rest = bytes.strip_prefix(b"openssh-key-v1\0")?;
             for _ in 0..3 {
                 ssh_field(&mut rest)?;
@@ -240,7 +278,7 @@ pub(super) fn public_of_private(text: &str) -> Option<PublicKey> {
             (u32::from_be_bytes(*count) == 1).then_some(())?;
             ssh_public(ssh_field(&mut rest)?)
         }
-        "RSA PRIVATE KEY" => {
+        "RSA" => {
             let mut whole = Der(&bytes);
             let mut key = Der(whole.take(0x30)?);
             key.take(0x02)?;
@@ -253,7 +291,7 @@ pub(super) fn public_of_private(text: &str) -> Option<PublicKey> {
             push_field(&mut blob, modulus);
             ssh_public(&blob)
         }
-        "EC PRIVATE KEY" => {
+        "EC" => {
             let mut whole = Der(&bytes);
             let mut key = Der(whole.take(0x30)?);
             key.take(0x02)?;
@@ -274,6 +312,12 @@ pub(super) fn public_of_private(text: &str) -> Option<PublicKey> {
         }
         _ => None,
     }
+}
+
+/// Whether a private key is encrypted in PEM's old way, where its public half is encrypted too.
+pub(super) fn is_encrypted_as_a_whole(text: &str) -> bool {
+    Block::find(text)
+        .is_some_and(|block| block.label != "OPENSSH PRIVATE KEY" && block.is_encrypted())
 }
 
 /// Whether a private key says that it is encrypted.

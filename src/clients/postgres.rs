@@ -1,5 +1,7 @@
 //! PostgreSQL, as `PostgresHook.get_conn` (provider `postgres` 7.1.1, with psycopg 3).
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -71,8 +73,9 @@ pub struct Postgres {
 
 client!(Postgres, postgres);
 
-/// A token that takes the place of the password, which the caller has to get.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A token that takes the place of the password, which the caller has to get. `Debug` shows which kind, and
+/// whose connection to ask: host and user may hold a piece of a password that was written in a URI as it is.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IamToken {
     /// `generate_db_auth_token(host, port, user)` of Amazon RDS.
@@ -115,6 +118,22 @@ pub enum IamToken {
         /// The connection to Azure. Its login is the user where this connection has none.
         azure_conn_id: String,
     },
+}
+
+impl fmt::Debug for IamToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, field, conn_id): (_, _, &dyn fmt::Debug) = match self {
+            Self::Rds { aws_conn_id, .. } => ("Rds", "aws_conn_id", aws_conn_id),
+            Self::Redshift { aws_conn_id, .. } => ("Redshift", "aws_conn_id", aws_conn_id),
+            Self::RedshiftServerless { aws_conn_id, .. } => {
+                ("RedshiftServerless", "aws_conn_id", aws_conn_id)
+            }
+            Self::Azure { azure_conn_id } => ("Azure", "azure_conn_id", azure_conn_id),
+        };
+        f.debug_struct(name)
+            .field(field, conn_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Postgres {
@@ -194,9 +213,15 @@ pub(super) fn read(connection: &Connection) -> Result<Postgres, ClientError> {
         if !READ_BY_THE_HOOK.contains(&key) {
             made.params.set(key.to_owned(), value.clone());
         }
-        if PSYCOPG.contains(&key) || key.starts_with("sqlalchemy_") {
+        if PSYCOPG.contains(&key) || !is_used(iam.as_ref(), key) {
             made.leave(key);
         }
+        if let Some(field) = field_of(key) {
+            made.leave_fields(connection, &[field]);
+        }
+    }
+    if iam.is_some() {
+        made.leave_fields(connection, &["password"]);
     }
     check_cursor(&mut made, &extra)?;
     check_tls(&mut made, &extra)?;
@@ -204,6 +229,33 @@ pub(super) fn read(connection: &Connection) -> Result<Postgres, ClientError> {
         made.params.set("iam", described(iam, port));
     }
     Ok(Postgres { made, iam })
+}
+
+/// The field that a member of `extra` overrides.
+fn field_of(key: &str) -> Option<&'static str> {
+    match key {
+        "host" => Some("host"),
+        "port" => Some("port"),
+        "user" => Some("login"),
+        "password" => Some("password"),
+        "dbname" => Some("schema"),
+        _ => None,
+    }
+}
+
+/// Whether a member that the hook reads itself has a part in what it gives the driver.
+fn is_used(iam: Option<&IamToken>, key: &str) -> bool {
+    let is_azure = matches!(iam, Some(IamToken::Azure { .. }));
+    let is_aws = iam.is_some() && !is_azure;
+    match key {
+        "sqlalchemy_scheme" | "sqlalchemy_query" => false,
+        "azure_conn_id" => is_azure,
+        "aws_conn_id" | "redshift" => is_aws,
+        "redshift-serverless" => is_aws && !matches!(iam, Some(IamToken::Redshift { .. })),
+        "cluster-identifier" => matches!(iam, Some(IamToken::Redshift { .. })),
+        "workgroup-name" => matches!(iam, Some(IamToken::RedshiftServerless { .. })),
+        _ => true,
+    }
 }
 
 /// Redshift listens on another port than PostgreSQL. A port 0 counts as absent.
@@ -321,6 +373,8 @@ fn check_cursor(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
     if !["dictcursor", "namedtuplecursor"].contains(&&*cursor) {
         return Err(made.wrong("cursor", "must be `dictcursor` or `namedtuplecursor`"));
     }
+    // The hook's own takes its place.
+    made.params.remove("row_factory");
     made.leave("cursor");
     Ok(())
 }
@@ -332,6 +386,16 @@ fn check_tls(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
     {
         let problem =
             "must be one of libpq's modes: disable, allow, prefer, require, verify-ca, verify-full";
+        return Err(made.wrong("sslmode", problem));
+    }
+    let is_system = extra.get("sslrootcert").and_then(Value::as_str) == Some("system");
+    if is_system
+        && extra
+            .get("sslmode")
+            .is_some_and(|mode| mode != "verify-full")
+    {
+        let problem =
+            "must be `verify-full` or absent beside an `sslrootcert` of `system`, as libpq has it";
         return Err(made.wrong("sslmode", problem));
     }
     for (key, value) in extra.iter() {

@@ -102,9 +102,9 @@ pub(super) fn read(connection: &Connection) -> Result<Redis, ClientError> {
             made.warn_of_no(key, value);
         }
     }
-    let read = ["cluster", "db", "startup_nodes"];
     for key in extra.keys() {
-        if !read.contains(&key) && !TLS.contains(&key) {
+        let is_read = ["cluster", "db"].contains(&key) || key == "startup_nodes" && is_cluster;
+        if !is_read && !TLS.contains(&key) {
             made.leave(key);
         }
     }

@@ -15,6 +15,38 @@ use crate::{
 
 const PREFIX: &str = "extra__snowflake__";
 
+/// The members that have an old name too, and are read in every case.
+const READ: [&str; 18] = [
+    "database",
+    "account",
+    "warehouse",
+    "region",
+    "role",
+    "insecure_mode",
+    "json_result_force_utf8_decoding",
+    "client_request_mfa_token",
+    "client_store_temporary_credential",
+    "workload_identity_provider",
+    "private_key_file",
+    "private_key_content",
+    "refresh_token",
+    "grant_type",
+    "proxy_host",
+    "proxy_port",
+    "proxy_user",
+    "proxy_password",
+];
+
+/// The members that the hook reads by their short name alone.
+const WITHOUT_PREFIX: [&str; 6] = [
+    "authenticator",
+    "session_parameters",
+    "ocsp_fail_open",
+    "azure_conn_id",
+    "host",
+    "port",
+];
+
 /// A connection to Snowflake: [`Connection::snowflake`]. The parameters are the connector's.
 ///
 /// Host and port come from `extra` alone; a member may have its old name, `extra__snowflake__…`.
@@ -117,7 +149,38 @@ pub(super) fn read(connection: &Connection) -> Result<Snowflake, ClientError> {
     }
     set_network(&mut made, &extra)?;
     set_oauth(&mut made, &extra)?;
+    leave_the_rest(&mut made, connection, &extra);
     Ok(Snowflake { made })
+}
+
+/// Names what the hook does not read, or drops for a way to log in that is another.
+fn leave_the_rest(made: &mut Made, connection: &Connection, extra: &Extra) {
+    let is_oauth = made.params.text("authenticator") == Some("oauth");
+    let is_azure = made.params.get("azure_conn_id").is_some_and(is_truthy);
+    let is_own_oauth = is_oauth && !is_azure;
+    let is_used = |name: &str| match name {
+        "token" => made.params.get("workload_identity_provider").is_some() && !is_oauth,
+        "token_file_path" => made.params.get("workload_identity_provider").is_some(),
+        "token_endpoint" | "scope" => is_own_oauth,
+        "oauth_username" | "oauth_password" => {
+            is_own_oauth && made.params.text("grant_type") == Some("password")
+        }
+        name => READ.contains(&name),
+    };
+    let is_read = |key: &str| match key.strip_prefix(PREFIX) {
+        Some(name) => is_used(name) && extra.present(name).is_none(),
+        // These have no old name.
+        None if WITHOUT_PREFIX.contains(&key) => key != "azure_conn_id" || is_oauth,
+        None => is_used(key),
+    };
+    let unread = extra.keys().filter(|key| !is_read(key));
+    for key in unread.map(str::to_owned).collect::<Vec<_>>() {
+        made.leave(key);
+    }
+    made.leave_fields(connection, &["host", "port"]);
+    if is_azure {
+        made.leave_fields(connection, &["login", "password"]);
+    }
 }
 
 fn set_switches(made: &mut Made, extra: &Extra) {
@@ -177,14 +240,20 @@ fn set_key(made: &mut Made, connection: &Connection, extra: &Extra) -> Result<()
         let problem = "is an encrypted key, which this crate cannot open (CLIENTS-4); give it without encryption";
         return Err(made.wrong(name, problem));
     }
+    let key = pem::pkcs8(pem_text);
+    let is_base64 = key.is_none() && name == content_name && pem_text.is_ascii();
+    let decoded = is_base64.then(|| pem::decode(pem_text)).flatten();
+    if decoded.as_ref().is_some_and(|bytes| bytes.is_empty()) {
+        let problem = "holds no key, so the hook logs in without one";
+        made.warn(Place::extra(name), problem);
+        made.leave(name);
+        return Ok(());
+    }
     if connection.password().is_some_and(|text| !text.is_empty()) {
         let problem = "is its passphrase to the hook, and the private key is not encrypted; remove the password";
         return Err(made.error(Place::Field("password"), problem));
     }
-    let key = pem::pkcs8(pem_text).or_else(|| {
-        let decoded = pem::decode(pem_text).filter(|_| name == content_name)?;
-        pem::pkcs8(std::str::from_utf8(&decoded).ok()?)
-    });
+    let key = key.or_else(|| pem::pkcs8(std::str::from_utf8(&decoded?).ok()?));
     let key = key.ok_or_else(|| {
         made.wrong(
             name,
@@ -227,15 +296,27 @@ fn set_grant(made: &mut Made, connection: &Connection, extra: &Extra) -> Result<
                 let Some(value) = get(extra, name) else {
                     return Err(made.wrong(name, "must be set for the grant `password`"));
                 };
+                has_length(made, name, value)?;
                 made.params.set(name, value.clone());
             }
             if !has_endpoint {
                 let problem = "must be set for the grant `password`";
                 return Err(made.wrong("token_endpoint", problem));
             }
+            if let Some(endpoint) = made.params.get("token_endpoint") {
+                has_length(made, "token_endpoint", endpoint)?;
+            }
         }
     }
     Ok(())
+}
+
+/// The hook asks for the length, which a number has not.
+fn has_length(made: &Made, name: &str, value: &Value) -> Result<(), ClientError> {
+    match value {
+        Value::Bool(_) | Value::Number(_) => Err(made.wrong(name, "must be a text")),
+        _ => Ok(()),
+    }
 }
 
 fn set_network(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
@@ -273,7 +354,14 @@ fn set_oauth(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
         }
         token_request(made, grant)?
     };
-    for name in ["user", "password", "oauth_username", "oauth_password"] {
+    // The token of the request takes the place of one in `extra`.
+    for name in [
+        "user",
+        "password",
+        "oauth_username",
+        "oauth_password",
+        "token",
+    ] {
         made.params.remove(name);
     }
     made.params.set("oauth", request);

@@ -82,10 +82,13 @@ impl Ssh {
         self.passphrase.as_ref()
     }
 
-    /// Whether a host with another key than the known one is refused, and one that is not known.
+    /// Whether a host with another key than the known one is refused, and one that is not known. A
+    /// `host_key` of the connection is always checked, `allow_host_key_change` or not.
     #[must_use]
     pub fn checks_host_key(&self) -> bool {
-        self.made.params.text("missing_host_key_policy") == Some("RejectPolicy")
+        let params = &self.made.params;
+        params.text("missing_host_key_policy") == Some("RejectPolicy")
+            || params.get("host_key").is_some()
     }
 }
 
@@ -115,6 +118,7 @@ pub(super) fn read(connection: &Connection) -> Result<Ssh, ClientError> {
         made.params.set_some(key, extra.truthy(key).cloned());
     }
     leave_the_rest(&mut made, &extra);
+    made.leave_fields(connection, &["schema"]);
     Ok(Ssh {
         made,
         private_key,
@@ -163,6 +167,11 @@ fn set_keys(
             "private_key_passphrase",
             "must be set: the private key is encrypted",
         ));
+    }
+    if pem::is_encrypted_as_a_whole(text) {
+        let problem = "is encrypted in PEM's old way, which this crate cannot open (CLIENTS-5); `ssh-keygen -p -f FILE` \
+                       writes it in OpenSSH's form";
+        return Err(made.wrong(name, problem));
     }
     let problem = "must be an RSA, ECDSA or Ed25519 key with its BEGIN and END lines, in OpenSSH's form or the old \
                    one; PKCS#8 is not read";
@@ -224,6 +233,7 @@ fn set_switches(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
     if host_key.is_some() && no_check {
         return Err(made.wrong("no_host_key_check", "may not be true beside `host_key`"));
     }
+    let has_host_key = host_key.is_some();
     made.params.set_some("host_key", host_key);
     made.params.set("no_host_key_check", no_check);
     made.params.set("allow_host_key_change", allow_change);
@@ -235,7 +245,7 @@ fn set_switches(made: &mut Made, extra: &Extra) -> Result<(), ClientError> {
         "RejectPolicy"
     };
     made.params.set("missing_host_key_policy", policy);
-    if allow_change && !no_check {
+    if allow_change && !no_check && !has_host_key {
         let problem = "turns off the check of host keys, also for hosts that are not known";
         made.warn(Place::extra("allow_host_key_change"), problem);
     }
@@ -303,7 +313,14 @@ fn leave_the_rest(made: &mut Made, extra: &Extra) {
         "disabled_algorithms",
         "ciphers",
     ];
-    for key in extra.keys().filter(|key| !read.contains(key)) {
-        made.leave(key);
+    for key in extra.keys() {
+        let is_unused = match key {
+            "private_key_passphrase" => extra.truthy("private_key").is_none(),
+            "ignore_hostkey_verification" => extra.get("no_host_key_check").is_some(),
+            key => !read.contains(&key),
+        };
+        if is_unused {
+            made.leave(key);
+        }
     }
 }

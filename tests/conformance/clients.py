@@ -201,7 +201,10 @@ def redis(conn, case):
 
 def kafka(conn, case):
     from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
-    with mock.patch.object(KafkaBaseHook, "get_connection", return_value=conn):
+    # Getting tokens from a managed cluster's cloud is for the caller.
+    google = mock.patch("airflow.providers.google.cloud.hooks.managed_kafka.ManagedKafkaHook")
+    amazon = mock.patch.dict(sys.modules, aws_msk_iam_sasl_signer=mock.MagicMock())
+    with mock.patch.object(KafkaBaseHook, "get_connection", return_value=conn), google, amazon:
         config = KafkaBaseHook("conn")._build_config()
     config = {name: value for name, value in config.items() if not callable(value)}
     driver = None
@@ -277,8 +280,12 @@ def aws(conn, case):
                 params["web_identity_token_file"] = files[0] if files else None
                 params["assume_role_kwargs"] = wrapper.assume_role_kwargs
             else:
-                wrapper.extra_config["assume_role_with_saml"]["principal_arn"]
-                params["assume_role_kwargs"] = wrapper.assume_role_kwargs
+                sts_client = mock.MagicMock()
+                with mock.patch.object(factory, "_fetch_saml_assertion_using_http_spegno_auth", lambda config: "SAML"):
+                    factory._assume_role_with_saml(sts_client)
+                given = sts_client.assume_role_with_saml.call_args.kwargs
+                own = ("RoleArn", "PrincipalArn", "SAMLAssertion")
+                params["assume_role_kwargs"] = {name: value for name, value in given.items() if name not in own}
         else:
             try:
                 hook.get_client_type(region_name=wrapper.region_name)
@@ -314,6 +321,10 @@ def google(conn, case):
         import google.oauth2.service_account as sa
         made = sa.Credentials.from_service_account_info(self.keyfile_dict, scopes=self.scopes)
         kind["own_project"] = made.project_id
+        try:
+            made.sign_bytes(b"")
+        except Exception as error:
+            kind["driver_error"] = type(error).__name__
 
     def secret(self):
         if not module._SecretManagerClient.is_valid_secret_name(self.key_secret_name):
@@ -349,7 +360,7 @@ def google(conn, case):
         retries = hook.num_retries
         scopes = list(hook.scopes)
         _, project = hook.get_credentials_and_project_id()
-    own_project = kind.pop("own_project", None)
+    own_project, driver = kind.pop("own_project", None), kind.pop("driver_error", None)
     if project == "their-project":
         project = own_project
     params = {**kind, **impersonated, "num_retries": retries, "scopes": scopes}
@@ -358,7 +369,7 @@ def google(conn, case):
     if fake.with_quota_project.called:
         params["quota_project_id"] = fake.with_quota_project.call_args.args[0]
     params["project"] = project if project not in ("their-project", "") else None
-    return params, None
+    return params, driver
 
 
 def azure_blob(conn, case):
@@ -449,9 +460,14 @@ def snowflake(conn, case):
     if oauth:
         params.pop("token")
         params["oauth"] = oauth
+    driver = None
     if "private_key" in params:
+        from cryptography.hazmat.primitives import serialization
+        key = serialization.load_der_private_key(params["private_key"], None)
+        # The connector signs with RSA alone.
+        driver = None if type(key).__name__ == "RSAPrivateKey" else "ProgrammingError"
         params["private_key"] = {"base64": base64.b64encode(params["private_key"]).decode()}
-    return params, None
+    return params, driver
 
 
 CLIENTS = {f.__name__: f for f in (postgres, mysql, http, aws, google, azure_blob, snowflake, redis, ssh, kafka)}

@@ -91,21 +91,23 @@ impl Http {
             .ok_or_else(|| self.made.wrong("timeout", problem))
     }
 
-    /// How many redirects are followed.
+    /// How many redirects are followed before a request fails; `None` where the answer is the redirect itself:
+    /// `Policy::none()` of `reqwest`.
     ///
     /// # Errors
     /// [`ClientError`] where it is no number.
-    pub fn redirects(&self) -> Result<usize, ClientError> {
+    pub fn redirects(&self) -> Result<Option<usize>, ClientError> {
         if !self
             .made
             .params
             .get("allow_redirects")
             .is_some_and(is_truthy)
         {
-            return Ok(0);
+            return Ok(None);
         }
         let most = self.made.params.get("max_redirects").and_then(int);
         most.and_then(|most| usize::try_from(most).ok())
+            .map(Some)
             .ok_or_else(|| self.made.wrong("max_redirects", "must be a number"))
     }
 
@@ -119,15 +121,20 @@ impl Http {
     }
 
     /// The paths of the client's certificate and of its key; a file may have both.
-    #[must_use]
-    pub fn client_certificate(&self) -> Option<(&str, Option<&str>)> {
-        match self.made.params.get("cert")? {
-            Value::String(path) => Some((path, None)),
-            Value::Array(pair) => match pair.as_slice() {
-                [Value::String(cert), Value::String(key)] => Some((cert, Some(key))),
-                _ => None,
+    ///
+    /// # Errors
+    /// [`ClientError`] where it is set, and neither a path nor a pair of them.
+    pub fn client_certificate(&self) -> Result<Option<(&str, Option<&str>)>, ClientError> {
+        let cert = self.made.params.get("cert").filter(|cert| is_truthy(cert));
+        let problem = "must be a path, or a pair of the certificate's and the key's";
+        match cert {
+            None => Ok(None),
+            Some(Value::String(path)) => Ok(Some((path, None))),
+            Some(Value::Array(pair)) => match pair.as_slice() {
+                [Value::String(cert), Value::String(key)] => Ok(Some((cert, Some(key)))),
+                _ => Err(self.made.wrong("cert", problem)),
             },
-            _ => None,
+            Some(_) => Err(self.made.wrong("cert", problem)),
         }
     }
 

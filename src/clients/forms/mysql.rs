@@ -18,8 +18,8 @@ impl MySql {
     /// `sqlx`'s `Debug` of `MySqlConnectOptions`, and of a pool's options with it, shows the password.
     ///
     /// # Errors
-    /// [`ClientError`] where a token is to be got first, or TLS has options that `sqlx` does not know; and
-    /// where there is no login, for which `sqlx` puts `root`.
+    /// [`ClientError`] where a token is to be got first, or TLS has options that `sqlx` does not know; for
+    /// `VERIFY_CA` without an authority; and where there is no login, for which `sqlx` puts `root`.
     pub fn sqlx_url(&self) -> Result<Form, ClientError> {
         let form = "sqlx";
         if self.iam().is_some() {
@@ -49,7 +49,14 @@ impl MySql {
         percent::quote(database, &mut url);
         let mut query = Query::of(&mut url);
         let mut left_out = Vec::new();
-        for (mode, value) in self.tls(form)? {
+        let tls = self.tls(form)?;
+        let has = |name: &str| tls.iter().find(|(option, _)| *option == name);
+        if has("ssl-ca").is_none() && has("ssl-mode").is_some_and(|(_, mode)| mode == "VERIFY_CA") {
+            let name = if self.is_connector() { "ssl_ca" } else { "ssl" };
+            let problem = "must name the authority beside `VERIFY_CA`, in which sqlx would trust every public certificate";
+            return Err(self.made.wrong(name, problem));
+        }
+        for (mode, value) in tls {
             query.push(mode, &value);
         }
         for (name, option) in [("charset", "charset"), ("unix_socket", "socket")] {

@@ -4,7 +4,10 @@ use serde_json::Value;
 
 use super::Pairs;
 use crate::{
-    clients::{Aws, AzureBlob, ClientError, Google},
+    clients::{
+        Aws, AzureBlob, ClientError, Google,
+        azure_blob::{PREFIX, READ},
+    },
     python::truth::is_truthy,
 };
 
@@ -84,6 +87,10 @@ impl Aws {
                             out.push("aws_virtual_hosted_style_request", "true");
                         }
                     }
+                    let others = value.as_object().into_iter().flatten();
+                    for (other, _) in others.filter(|(name, _)| *name != "addressing_style") {
+                        out.left_out.push(format!("config_kwargs.s3.{other}"));
+                    }
                 }
                 "use_fips_endpoint"
                 | "use_dualstack_endpoint"
@@ -157,7 +164,11 @@ impl AzureBlob {
     /// credentials that it has no option for.
     pub fn object_store(&self) -> Result<Pairs, ClientError> {
         let mut out = Pairs::default();
+        self.push_client_options(&mut out)?;
         if let Some(text) = self.connection_string() {
+            if self.made.params.get("credential").is_some() {
+                return Err(self.made.no_room("credential", "object_store"));
+            }
             return self.of_connection_string(text.expose(), out);
         }
         let url = self.account_url().unwrap_or_default();
@@ -187,17 +198,43 @@ impl AzureBlob {
                             .no_room("client_secret_auth_config", "object_store"));
                     }
                 };
-                out.push(option, self.made.text(name, value)?);
+                let text = self.made.text(name, value)?;
+                // Azure's client knows the authority without its protocol too.
+                let needs_protocol = name == "authority" && !text.contains("://");
+                let protocol = if needs_protocol { "https://" } else { "" };
+                out.push(option, [protocol, text].concat());
             }
         } else if let Some(default) = self.credential("default") {
             let client = default
                 .get("managed_identity_client_id")
                 .and_then(Value::as_str);
             out.push_some("azure_storage_client_id", client);
+            let tenant = default
+                .get("workload_identity_tenant_id")
+                .and_then(Value::as_str);
+            out.push_some("azure_storage_tenant_id", tenant);
         } else if self.made.params.get("credential").is_some() {
             return Err(self.made.no_room("credential", "object_store"));
         }
         Ok(out)
+    }
+
+    /// The members of `extra` that Azure's client takes as its own options.
+    fn push_client_options(&self, out: &mut Pairs) -> Result<(), ClientError> {
+        for (name, value) in self.made.params.iter() {
+            match name {
+                "account_url" | "credential" | "connection_string" => {}
+                name if name.starts_with(PREFIX) || READ.contains(&name) => {}
+                "connection_verify" => match value {
+                    Value::Bool(true) => {}
+                    Value::Bool(false) => out.push("allow_invalid_certificates", "true"),
+                    _ => return Err(self.made.no_room(name, "object_store")),
+                },
+                "connection_cert" => return Err(self.made.no_room(name, "object_store")),
+                name => out.left_out.push(name.to_owned()),
+            }
+        }
+        Ok(())
     }
 
     fn push_account(&self, out: &mut Pairs, url: &str) -> Result<(), ClientError> {
@@ -230,7 +267,8 @@ impl AzureBlob {
     fn of_connection_string(&self, text: &str, mut out: Pairs) -> Result<Pairs, ClientError> {
         let name = "connection_string";
         let part = |wanted: &str| {
-            text.split(';').find_map(|part| {
+            // Of two parts with one name, Azure's client takes the last.
+            text.rsplit(';').find_map(|part| {
                 let (key, value) = part.split_once('=')?;
                 key.trim().eq_ignore_ascii_case(wanted).then_some(value)
             })

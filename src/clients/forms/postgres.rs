@@ -127,8 +127,8 @@ impl Postgres {
     ///
     /// # Errors
     /// [`ClientError`] where a token is to be got first, or `extra` sets what `sqlx` has no option for and
-    /// TLS or who logs in depends on it, `sslrootcert` of `system` among it; and for a host that is empty or
-    /// a list.
+    /// TLS or who logs in depends on it, `sslrootcert` of `system` among it; for `verify-ca` without
+    /// `sslrootcert`; and for a host that is empty or a list.
     pub fn sqlx_url(&self) -> Result<Form, ClientError> {
         let parts = self.parts(&[])?;
         let form = "sqlx";
@@ -149,6 +149,11 @@ impl Postgres {
                 name if FILES.contains(&name) && value.is_empty() => {}
                 // `sqlx` knows no authorities but Mozilla's and those of a file.
                 "sslrootcert" if value == "system" => return Err(self.made.no_room(name, form)),
+                // Without one, libpq refuses `verify-ca`; `sqlx` would let every host of Mozilla's pass.
+                "sslmode" if value == "verify-ca" && !has_authority => {
+                    let problem = "must be set beside `verify-ca`, in which sqlx would trust every public certificate";
+                    return Err(self.made.wrong("sslrootcert", problem));
+                }
                 // With an authority, libpq checks the chain; under `require`, `sqlx` does not.
                 "sslmode" if value == "require" && has_authority => query.push(name, "verify-ca"),
                 name if SQLX.contains(&name) => query.push(name, value),
