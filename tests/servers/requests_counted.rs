@@ -3,6 +3,7 @@
 
 // A test may panic: so it fails.
 #![allow(
+    clippy::duplicate_mod,
     clippy::format_push_string,
     clippy::indexing_slicing,
     clippy::needless_pass_by_value,
