@@ -1,6 +1,6 @@
 //! Secrets that are mounted as files.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use std::{
     fs,
@@ -14,9 +14,12 @@ use airflow_secrets::{
     backends::directory::DirectoryBackend,
 };
 
+#[path = "support/example.rs"]
+mod example;
 #[path = "support/folder.rs"]
 mod folder;
 
+use example::{Run, run};
 use folder::Folder;
 
 fn write(folder: &Path, name: &str, text: impl AsRef<[u8]>) {
@@ -366,4 +369,23 @@ async fn many_ids_are_answered_as_each_by_itself() {
     for (id, answer) in std::iter::zip(ids, at_once) {
         assert_eq!(answer, backend.get_connection(id, &options).await, "{id}");
     }
+}
+
+#[test]
+fn the_example_reads_a_connection_of_a_folder() {
+    let root = Folder::new();
+    let uri = "postgres://user:MARKER@db.example.com/sales\n";
+    mount_secrets(root.path(), &[("connections/pg", uri)]);
+    let folder = root.path().join("run/secrets").display().to_string();
+    let found = Run {
+        code: Some(0),
+        stdout: format!(
+            "pg: Some(\"postgres\") at Some(\"db.example.com\"), from directory: {folder}/connections/pg\n"
+        ),
+        stderr: String::new(),
+    };
+    assert_eq!(run("mounted_files", &[&folder, "pg"], []), found);
+    assert_eq!(run("mounted_files", &[&folder], []), found);
+    let absent = run("mounted_files", &[&folder, "absent"], []);
+    assert_eq!((absent.code, absent.stdout.as_str()), (Some(1), ""));
 }

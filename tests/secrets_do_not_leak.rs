@@ -17,7 +17,7 @@ use std::{fmt::Debug, fs, path::Path, sync::OnceLock};
 
 use airflow_secrets::{
     Environment, Error, Resolver, SecretsBackend,
-    backends::metastore::MetastoreBackend,
+    backends::{directory::DirectoryBackend, metastore::MetastoreBackend},
     settings::{Settings, Side},
 };
 use folder::Folder;
@@ -145,6 +145,55 @@ async fn answers_and_errors_of_every_source_hide_their_secrets() {
         }
     }
     assert!(logged().contains("local_filesystem"), "nothing was logged");
+    assert_clean(&logged());
+}
+
+#[tokio::test]
+async fn mounted_files_hide_their_secrets() {
+    log();
+    let folder = Folder::new();
+    let sound = "http://me:m4rk3r@h/s?a=m4rk3r";
+    for (path, text) in [
+        ("connections/sound", sound.as_bytes()),
+        ("connections/bad", b"http://me:m4rk3r@h:m4rk3r"),
+        ("connections/json", b"{\"password\": \"m4rk3r\""),
+        ("connections/bytes", b"m4rk3r\xff"),
+        ("variables/text", b"m4rk3r"),
+        ("variables/bytes", b"m4rk3r\xff"),
+        ("variables/folder/file", b"m4rk3r"),
+        // Without a folder of its kind.
+        ("flat", b"m4rk3r"),
+    ] {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let backend = DirectoryBackend::new(folder.path());
+    assert_hidden(&backend);
+    let resolver = Resolver::builder().backend(backend).build();
+    let mut found = 0;
+    for id in ["sound", "bad", "json", "bytes", "flat", "absent"] {
+        match resolver.get_connection(id).await {
+            Ok(connection) => {
+                found += 1;
+                assert_hidden(&connection);
+                assert_clean(&connection.report().to_string());
+            }
+            Err(error) => assert_hidden_error(&error),
+        }
+    }
+    for key in ["text", "bytes", "folder", "flat", "absent"] {
+        match resolver.get_variable(key).await {
+            Ok(value) => {
+                found += 1;
+                assert_hidden(&value);
+            }
+            Err(error) => assert_hidden_error(&error),
+        }
+    }
+    assert_eq!(found, 2);
+    assert_hidden(&resolver.check().await);
+    assert!(logged().contains("directory"), "nothing was logged");
     assert_clean(&logged());
 }
 

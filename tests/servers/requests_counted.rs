@@ -1,7 +1,9 @@
-//! How few requests a real OpenBao and a real moto get, however many lookups there are.
+//! How few requests a real OpenBao, a real moto, a real API server of Kubernetes and the tests' own platform
+//! of Astro get, however many lookups there are.
 
 // A test may panic: so it fails.
 #![allow(
+    clippy::duplicate_mod,
     clippy::format_push_string,
     clippy::indexing_slicing,
     clippy::needless_pass_by_value,
@@ -13,11 +15,16 @@
 #[allow(dead_code)]
 #[path = "../support"]
 mod support {
+    pub(crate) mod astro_platform;
+    pub(crate) mod authority;
     pub(crate) mod clock;
+    pub(crate) mod https;
+    pub(crate) mod kubernetes;
     pub(crate) mod moto;
     pub(crate) mod openbao;
     pub(crate) mod ports;
     pub(crate) mod process;
+    pub(crate) mod servers;
     pub(crate) mod wire;
 }
 
@@ -36,15 +43,19 @@ use airflow_secrets::{
     CacheOptions, Environment, ErrorKind, Resolver, SecretsBackend,
     backends::{
         RetryOptions,
+        astro::AstroBackend,
         aws::SecretsManagerBackend,
         breaker::BreakerOptions,
+        kubernetes::{KubernetesCredential, KubernetesSecretsBackend},
         vault::{VaultBackend, VaultCredential},
     },
 };
 use futures_util::future::join_all;
 use serde_json::json;
 use support::{
+    astro_platform::{Platform, own},
     clock::Clock,
+    kubernetes::{ApiServer, Namespace, Pod, VARIABLE},
     moto::{Moto, REGION},
     openbao::OpenBao,
     wire::CountingProxy,
@@ -61,11 +72,35 @@ const LOOKUPS: usize = 10_000;
 enum Source {
     Vault(OpenBao),
     SecretsManager(Moto),
+    /// With the requests that were counted before.
+    Kubernetes(Namespace, Pod, AtomicUsize),
+    Astro(Platform),
+}
+
+/// Before a source, to count what it is asked; those over TLS count for themselves.
+struct Way {
+    url: String,
+    proxy: Option<CountingProxy>,
 }
 
 impl Source {
-    async fn both() -> [Self; 2] {
-        [Self::vault().await, Self::secrets_manager().await]
+    async fn all() -> [Self; 4] {
+        let (vault, moto) = (Self::vault().await, Self::secrets_manager().await);
+        [vault, moto, Self::kubernetes().await, Self::astro()]
+    }
+
+    async fn kubernetes() -> Self {
+        let namespace = ApiServer::shared().await.namespace().await;
+        let data = [("value", "blue")];
+        namespace.secret("a", &[(VARIABLE, "colour")], &data).await;
+        let pod = namespace.pod("airflow").await;
+        Self::Kubernetes(namespace, pod, AtomicUsize::new(0))
+    }
+
+    fn astro() -> Self {
+        let value = json!({"value": "blue", "isSecret": true});
+        let variable = own("d1", "colour", "AIRFLOW_VARIABLE", value);
+        Self::Astro(Platform::start(vec![variable]))
     }
 
     async fn vault() -> Self {
@@ -84,10 +119,38 @@ impl Source {
         Self::SecretsManager(moto)
     }
 
-    fn url(&self) -> &str {
+    /// Its address, as if it had no TLS.
+    fn url(&self) -> String {
         match self {
-            Self::Vault(vault) => &vault.url,
-            Self::SecretsManager(moto) => &moto.url,
+            Self::Vault(vault) => vault.url.clone(),
+            Self::SecretsManager(moto) => moto.url.clone(),
+            Self::Kubernetes(namespace, ..) => {
+                format!("http://127.0.0.1:{}", namespace.server.port)
+            }
+            Self::Astro(platform) => platform.proxy.clone(),
+        }
+    }
+
+    async fn way(&self, url: String) -> Way {
+        let proxy = match self {
+            Self::Vault(_) | Self::SecretsManager(_) => Some(CountingProxy::before(&url).await),
+            Self::Kubernetes(..) | Self::Astro(_) => None,
+        };
+        let url = proxy.as_ref().map_or(url, |proxy| proxy.url.clone());
+        Way { url, proxy }
+    }
+
+    /// How often it was asked by this way, which is the only one just now.
+    fn requests(&self, way: &Way) -> usize {
+        match self {
+            Self::Vault(_) | Self::SecretsManager(_) => {
+                way.proxy.as_ref().unwrap().seen.lines().len()
+            }
+            Self::Kubernetes(namespace, _, counted) => {
+                let lists = namespace.lists().len();
+                lists - counted.swap(lists, Ordering::Relaxed)
+            }
+            Self::Astro(platform) => platform.take_requests().len(),
         }
     }
 
@@ -104,11 +167,37 @@ impl Source {
                 let aws = SecretsManagerBackend::builder().environment(&aws_environment());
                 Arc::new(aws.endpoint_url(url).retries(once).build().unwrap())
             }
+            Self::Kubernetes(_, pod, _) => {
+                let (_, port) = url.rsplit_once(':').unwrap();
+                let mut variables = pod.variables();
+                port.clone_into(&mut variables[1].1);
+                let kubernetes = KubernetesSecretsBackend::builder()
+                    .environment(&variables.into_iter().collect())
+                    .credential(KubernetesCredential::in_cluster_at(pod.folder()));
+                Arc::new(kubernetes.retries(once).build().unwrap())
+            }
+            Self::Astro(_) => {
+                let astro = AstroBackend::builder().environment(&self.settings(url));
+                Arc::new(astro.retries(once).build().unwrap())
+            }
         }
     }
 
-    /// Airflow's settings that name it, at `url`.
+    /// Airflow's settings that name it, at `url`, and Astro's switch. Kubernetes' would need the files of a
+    /// pod at their place in the system.
     fn settings(&self, url: &str) -> Environment {
+        if let Self::Astro(platform) = self {
+            let mut settings = platform.reach(Some("d1"));
+            for (name, value) in [
+                ("https_proxy", url),
+                ("AIRFLOW_HOME", "/nowhere"),
+                ("AIRFLOW_SECRETS_ASTRO", "true"),
+                ("AIRFLOW__SECRETS__USE_CACHE", "True"),
+            ] {
+                settings.insert(name.to_owned(), value.to_owned());
+            }
+            return settings.into_iter().collect();
+        }
         let (class_path, kwargs) = match self {
             Self::Vault(_) => (
                 "airflow.providers.hashicorp.secrets.vault.VaultBackend",
@@ -118,6 +207,7 @@ impl Source {
                 "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend",
                 json!({"endpoint_url": url}),
             ),
+            Self::Kubernetes(..) | Self::Astro(_) => panic!("not by a class path here"),
         };
         let kwargs = kwargs.to_string();
         let settings = [
@@ -159,11 +249,11 @@ async fn gate(upstream: &str) -> (String, Arc<Notify>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_concurrent_lookups_of_one_cold_id_are_one_request() {
-    for source in Source::both().await {
+    for source in Source::all().await {
         for cached in [false, true] {
-            let (url, gate) = gate(source.url()).await;
-            let proxy = CountingProxy::before(&url).await;
-            let mut resolver = Resolver::builder().backend(source.at(&proxy.url));
+            let (url, gate) = gate(&source.url()).await;
+            let way = source.way(url).await;
+            let mut resolver = Resolver::builder().backend(source.at(&way.url));
             if cached {
                 resolver = resolver.cache(CacheOptions::new());
             }
@@ -188,30 +278,47 @@ async fn ten_thousand_concurrent_lookups_of_one_cold_id_are_one_request() {
             for answer in join_all(lookups).await {
                 assert_eq!(answer.unwrap().unwrap().expose(), "blue");
             }
-            assert_eq!(proxy.seen.lines().len(), 1, "{}", source.url());
+            assert_eq!(source.requests(&way), 1, "{}", source.url());
         }
     }
 }
 
 #[tokio::test]
 async fn ten_thousand_lookups_one_after_another_are_one_request_where_answers_are_kept() {
-    for source in Source::both().await {
+    for source in Source::all().await {
         for by_setting in [false, true] {
-            let proxy = CountingProxy::before(source.url()).await;
+            if by_setting && matches!(source, Source::Kubernetes(..)) {
+                continue;
+            }
+            let way = source.way(source.url()).await;
             let resolver = if by_setting {
-                let settings = source.settings(&proxy.url);
+                let settings = source.settings(&way.url);
                 Resolver::from_environment(settings).build().await.unwrap()
             } else {
-                let resolver = Resolver::builder().backend(source.at(&proxy.url));
+                let resolver = Resolver::builder().backend(source.at(&way.url));
                 resolver.cache(CacheOptions::new()).build()
             };
             for _ in 0..LOOKUPS {
                 let answer = resolver.get_variable("colour").await;
                 assert_eq!(answer.unwrap().expose(), "blue");
             }
-            assert_eq!(proxy.seen.lines().len(), 1, "{}", source.url());
+            assert_eq!(source.requests(&way), 1, "{}", source.url());
         }
     }
+}
+
+#[tokio::test]
+async fn ten_thousand_lookups_of_many_ids_are_one_list_of_astros_without_a_cache() {
+    let source = Source::astro();
+    let way = source.way(source.url()).await;
+    let resolver = Resolver::builder().backend(source.at(&way.url)).build();
+    for number in 0..LOOKUPS / 10 {
+        let ids: [String; 10] = std::array::from_fn(|id| format!("id {number} {id}"));
+        for answer in join_all(ids.iter().map(|id| resolver.get_variable(id))).await {
+            assert_eq!(answer.unwrap_err().kind(), ErrorKind::NotFound);
+        }
+    }
+    assert_eq!(source.requests(&way), 1);
 }
 
 #[tokio::test]
@@ -246,7 +353,7 @@ async fn a_server_that_is_down_costs_one_trial_a_pause_at_a_thousand_lookups_a_s
     blue().await;
 
     let moto = Source::secrets_manager().await;
-    let proxy = CountingProxy::before(moto.url()).await;
+    let proxy = CountingProxy::before(&moto.url()).await;
     let (clock, resolver) = with_breaker(moto.at(&proxy.url));
     let colour = resolver.get_variable("colour").await.unwrap();
     assert_eq!(colour.expose(), "blue");

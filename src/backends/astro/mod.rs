@@ -218,9 +218,9 @@ impl SecretsBackend for AstroBackend {
 
     /// Lists one connection, once and without retries.
     async fn check(&self, options: &LookupOptions) -> Result<CheckOutcome, Failure> {
-        runtime::check().map_err(Failure::configuration)?;
         let client = &self.0.client;
         let native_key = naming::scope(client.view());
+        runtime::check().map_err(|why| Failure::configuration(why).at(&*native_key))?;
         match client.check(client.deadline(options)).await {
             Ok(()) => Ok(CheckOutcome::reachable(native_key)),
             Err(failure) => Err(failure.at(native_key)),

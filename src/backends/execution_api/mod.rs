@@ -75,8 +75,9 @@ impl ExecutionApiBackend {
             Err(reason) => return Ok(Lookup::skipped(reason)),
         };
         let native_key = self.client.address(&path);
-        let question = Question::get(path);
-        let reading = self.ask(question, self.deadline(options)?, Sent::WithRetries, read);
+        let deadline = self.deadline(options);
+        let deadline = deadline.map_err(|failure| failure.at(&*native_key))?;
+        let reading = self.ask(Question::get(path), deadline, Sent::WithRetries, read);
         Ok(match reading.await? {
             Reading::Found(value) => Lookup::found(value, native_key),
             Reading::Missing(reason) => Lookup::missing(native_key).because(reason),
@@ -162,7 +163,8 @@ impl SecretsBackend for ExecutionApiBackend {
         };
         let native_key = self.client.address(&path);
         let dialect = options.dialect();
-        let deadline = self.deadline(options)?;
+        let deadline = self.deadline(options);
+        let deadline = deadline.map_err(|failure| failure.at(&*native_key))?;
         self.ask(
             Question::get(path),
             deadline,
