@@ -175,7 +175,7 @@ fn what_could_not_be_read_back_is_refused() {
             .to_string(),
         twice
     );
-    for id in ["a=b", "#a", " # a", "a\nb", "a\rb"] {
+    for id in ["a=b", "#a", " # a", "\u{1f}# a", "a\nb", "a\rb"] {
         let odd = Connection::builder(id)
             .conn_type("postgres")
             .build()

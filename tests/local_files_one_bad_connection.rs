@@ -52,6 +52,13 @@ fn what_airflow_holds_fails_alone() {
         r#"{"conn_type": true}"#,
         r#"{"description": 5}"#,
         r#"{"uri": "http://h", "description": 5}"#,
+        r#"{"port": NaN}"#,
+        r#"{"extra": {"a": NaN}}"#,
+        r#"{"extra": {"a": 1e999}}"#,
+        r#"{"extra_dejson": {"a": [-Infinity]}}"#,
+        r#"{"extra": "{\"a\": NaN}"}"#,
+        r#"{"extra": "{\"a\": \"\\ud800\"}"}"#,
+        r#""http://h?a=NaN""#,
     ] {
         assert_eq!(hosts(bad), [INVALID, Ok("good".to_owned())], "{bad}");
     }
@@ -61,6 +68,11 @@ fn what_airflow_holds_fails_alone() {
 fn what_airflow_refuses_fails_the_file() {
     for bad in [
         r#"{"extra": "text"}"#,
+        r#"{"extra": NaN}"#,
+        r#"{"extra": [NaN]}"#,
+        r#"{"extra": "NaN"}"#,
+        r#"{"extra": "{\"a\": NaN}", "uri": "http://h"}"#,
+        "NaN",
         r#"{"password": 5}"#,
         r#"{"host": 5, "extra": "[]"}"#,
         r#"{"port": "x", "password": [1]}"#,

@@ -76,5 +76,5 @@ fn local_files_answer_as_airflow() {
         count(|case| case["difference"] == "YAML"),
         count(|case| case["difference"] == "no JSON"),
     ];
-    assert_eq!(counts, [4000, 527, 107, 20]);
+    assert_eq!(counts, [4000, 528, 107, 48]);
 }

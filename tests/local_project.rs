@@ -117,6 +117,30 @@ async fn exported_variables_are_read_as_airflow_imports_them() {
     }
 }
 
+/// Airflow exports and imports them as Python writes them.
+#[tokio::test]
+async fn a_variable_that_is_no_number_is_read_beside_the_others() {
+    let folder = Folder::new();
+    let path = folder.write(
+        "variables.json",
+        r#"{"nan": NaN, "inf": {"value": -Infinity, "description": "x"}, "large": 1e999, "deep": [NaN], "a": "b"}"#,
+    );
+    let backend = LocalProjectBackend::builder()
+        .variables_export(path)
+        .build();
+    for (key, expected) in [
+        ("nan", "NaN"),
+        ("inf", "-Infinity"),
+        ("large", "Infinity"),
+        ("a", "b"),
+    ] {
+        let found = backend.get_variable(key, &LookupOptions::new()).await;
+        assert_eq!(text(found), expected, "{key}");
+    }
+    let failure = backend.get_variable("deep", &LookupOptions::new()).await;
+    assert_eq!(failure.unwrap_err().kind(), FailureKind::InvalidValue);
+}
+
 const SETTINGS: &str = r#"
 airflow:
   connections:

@@ -42,6 +42,11 @@ pub enum ConnectionError {
 }
 
 impl ConnectionError {
+    /// Whether Airflow takes it all the same: JSON that is not strict (CODEC-3).
+    pub(crate) fn is_loose_json(&self) -> bool {
+        matches!(self, Self::Field { problem, .. } if problem.ends_with("(CODEC-3)"))
+    }
+
     /// `field` is wrong because it `problem`.
     pub(super) fn field(field: &'static str, problem: &'static str) -> Self {
         Self::Field { field, problem }

@@ -23,9 +23,11 @@ pub(super) fn check(extra: &str, dialect: Dialect) -> Result<(), ConnectionError
     }
     let parsed = json::parse(extra, json::MAX_DEPTH);
     match dialect {
-        Dialect::Core => match parsed.and_then(json::Parsed::strict) {
-            Ok(Value::Object(_)) => Ok(()),
-            Ok(_) => Err(ConnectionError::field("extra", "must be a JSON object")),
+        Dialect::Core => match parsed {
+            Ok(parsed) if !parsed.is_object() => {
+                Err(ConnectionError::field("extra", "must be a JSON object"))
+            }
+            Ok(parsed) => parsed.strict().map(drop).map_err(error),
             Err(problem) => Err(error(problem)),
         },
         Dialect::TaskSdk => match parsed {

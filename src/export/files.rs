@@ -8,7 +8,7 @@ use crate::{
     python::{
         Sink, Text, Written,
         json::{Object, Value},
-        text::is_line_end,
+        text::{is_line_end, is_space},
     },
 };
 
@@ -151,7 +151,7 @@ pub(super) fn check_line(connection: &Connection, form: EnvForm) -> Result<(), E
         "its id is empty, which no line can begin with"
     } else if conn_id.contains('=') {
         "its id contains a '=', which ends the id in a line"
-    } else if conn_id.trim_start().starts_with('#') {
+    } else if conn_id.trim_start_matches(is_space).starts_with('#') {
         "its id begins with a '#', which makes a comment of a line"
     } else if conn_id.contains(is_end) {
         "its id contains a line's end"

@@ -4,7 +4,7 @@ use super::{
     to_json::{DumpError, dumps},
     value::{Key, Value},
 };
-use crate::{Connection, Dialect, Fields, Secret};
+use crate::{Connection, ConnectionError, Dialect, Fields, Secret};
 
 /// Why an entry is not a connection.
 pub(super) enum Refusal {
@@ -14,9 +14,25 @@ pub(super) enum Refusal {
     Entry(String),
 }
 
-impl<T: Into<String>> From<T> for Refusal {
-    fn from(problem: T) -> Self {
-        Self::File(problem.into())
+impl From<&str> for Refusal {
+    fn from(problem: &str) -> Self {
+        Self::File(problem.to_owned())
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(problem: String) -> Self {
+        Self::File(problem)
+    }
+}
+
+impl From<ConnectionError> for Refusal {
+    fn from(error: ConnectionError) -> Self {
+        if error.is_loose_json() {
+            Self::Entry(error.to_string())
+        } else {
+            Self::File(error.to_string())
+        }
     }
 }
 
@@ -40,8 +56,7 @@ const KEYS: [&str; 12] = [
 pub(super) fn create(conn_id: &str, key: &Value, value: &Value) -> Result<Connection, Refusal> {
     let object = match value {
         Value::Text(uri) => {
-            return Ok(Connection::from_uri(conn_id, uri, Dialect::Core)
-                .map_err(|error| error.to_string())?);
+            return Ok(Connection::from_uri(conn_id, uri, Dialect::Core)?);
         }
         Value::Dict(object) => object,
         _ => return Err("must be a URI or an object".into()),
@@ -84,7 +99,11 @@ pub(super) fn create(conn_id: &str, key: &Value, value: &Value) -> Result<Connec
         extra: extra.clone(),
         ..Fields::default()
     };
-    Connection::from_fields(conn_id, sound, Dialect::Core).map_err(|error| error.to_string())?;
+    if let Err(error) = Connection::from_fields(conn_id, sound, Dialect::Core)
+        && !error.is_loose_json()
+    {
+        return Err(error.into());
+    }
     let singles = ["conn_type", "host", "login", "password", "schema", "port"];
     let mut fields = match get("uri").filter(|uri| uri.is_truthy()) {
         Some(uri) => {
@@ -95,9 +114,7 @@ pub(super) fn create(conn_id: &str, key: &Value, value: &Value) -> Result<Connec
             let Value::Text(uri) = uri else {
                 return Err("has a `uri` that is not text".into());
             };
-            Connection::from_uri(conn_id, uri, Dialect::Core)
-                .map_err(|error| error.to_string())?
-                .into_fields()
+            Connection::from_uri(conn_id, uri, Dialect::Core)?.into_fields()
         }
         None => Fields {
             conn_type: optional_text("conn_type", get("conn_type"))?,
@@ -111,8 +128,7 @@ pub(super) fn create(conn_id: &str, key: &Value, value: &Value) -> Result<Connec
         },
     };
     fields.description = optional_text("description", get("description"))?;
-    Ok(Connection::from_fields(conn_id, fields, Dialect::Core)
-        .map_err(|error| error.to_string())?)
+    Ok(Connection::from_fields(conn_id, fields, Dialect::Core)?)
 }
 
 /// `one == other`, where one of them can be a key.
@@ -130,6 +146,7 @@ fn dumped(value: &Value) -> Result<Secret, Refusal> {
         let problem = format!("has an `extra` that {}", error.problem());
         match error {
             DumpError::Unsupported(what) if what.is_json_in_python() => Refusal::Entry(problem),
+            DumpError::NotJson if matches!(value, Value::Dict(_)) => Refusal::Entry(problem),
             _ => Refusal::File(problem),
         }
     })

@@ -98,7 +98,7 @@ pub(super) fn variables(file: &File, ids: &[String]) -> Result<Found<Secret>, Re
         return configs(file, ids);
     }
     let values = file.entries.iter().map(|entry| (entry, &*entry.value));
-    Ok(texts(file, ids, values, None))
+    Ok(texts(file, ids, values, Source::File))
 }
 
 /// The configuration entries, or the values in their lists; every list must have one.
@@ -117,22 +117,35 @@ pub(super) fn configs(file: &File, ids: &[String]) -> Result<Found<Secret>, Refu
         };
         values.push((entry, &**value));
     }
-    Ok(texts(file, ids, values.into_iter(), None))
+    Ok(texts(file, ids, values.into_iter(), Source::File))
 }
 
-/// The text of each value that is asked for: its own, JSON for a value that is not text, `null` for
-/// `null`, if anything.
+/// Where Airflow reads a value from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The file: `null` is missing.
+    File,
+    /// A database that the file was imported into, as JSON in Python's manner: `null` is `null`, and `NaN`
+    /// is `NaN`.
+    Import,
+}
+
+/// The text of each value that is asked for: its own, JSON for a value that is not text.
 pub(super) fn texts<'f>(
     file: &File,
     ids: &[String],
     values: impl Iterator<Item = (&'f Entry, &'f Value)>,
-    null: Option<&str>,
+    source: Source,
 ) -> Found<Secret> {
     let wanted = ids.iter().map(String::as_str).collect::<HashSet<_>>();
     let found = values.filter_map(|(entry, value)| {
         let id = entry.name().filter(|name| wanted.contains(name))?;
         let text = match value {
-            Value::Null => Ok(Secret::from(null?)),
+            Value::Null if source == Source::File => return None,
+            Value::Null => Ok(Secret::from("null")),
+            Value::Float(number) if source == Source::Import && !number.is_finite() => {
+                Ok(Secret::from(to_json::not_finite(*number)))
+            }
             Value::Text(text) => Ok(Secret::from(text.as_str())),
             value => to_json::dumps(value)
                 .map_err(|error| of_entry(&file.path, entry, id, &error.problem())),

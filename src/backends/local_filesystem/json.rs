@@ -16,7 +16,7 @@ pub(super) fn parse(content: &str) -> Result<Vec<Entry>, Malformed> {
     if content.is_empty() {
         return Err(Malformed::at(1, "the file is empty"));
     }
-    let document = json::parse_strictly(content, MAX_DEPTH).map_err(|(error, at)| {
+    let document = json::parse_with_any_float(content, MAX_DEPTH).map_err(|(error, at)| {
         let (line, column) = position(content, at);
         let mistake = match error {
             ParseError::Syntax => json::likely_mistake(content),

@@ -83,6 +83,17 @@ fn spend(budget: &mut usize, text: &str) -> Result<(), DumpError> {
     Ok(())
 }
 
+/// What Python writes for NaN or an infinity.
+pub(super) fn not_finite(number: f64) -> &'static str {
+    if number.is_nan() {
+        "NaN"
+    } else if number > 0.0 {
+        "Infinity"
+    } else {
+        "-Infinity"
+    }
+}
+
 /// What Python writes for a key that is not text.
 fn key_text(key: &Value) -> Result<Text<'_>, DumpError> {
     Ok(match key {
@@ -92,9 +103,7 @@ fn key_text(key: &Value) -> Result<Text<'_>, DumpError> {
         Value::Bool(true) => Text::Borrowed("true"),
         Value::Bool(false) => Text::Borrowed("false"),
         Value::Float(value) if value.is_finite() => Text::from(number::repr(*value)),
-        Value::Float(value) if value.is_nan() => Text::Borrowed("NaN"),
-        Value::Float(value) if *value > 0.0 => Text::Borrowed("Infinity"),
-        Value::Float(_) => Text::Borrowed("-Infinity"),
+        Value::Float(value) => Text::Borrowed(not_finite(*value)),
         Value::Unsupported(what) => return Err(DumpError::Unsupported(*what)),
         // Python cannot hash it: it is never a key.
         Value::List(_) | Value::Dict(_) => return Err(DumpError::NotJson),

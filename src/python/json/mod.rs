@@ -11,7 +11,9 @@ mod read;
 use std::{borrow::Cow, collections::HashMap};
 
 pub(crate) use mistake::likely_mistake;
-pub(crate) use parse::{MAX_DEPTH, ParseError, Parsed, parse, parse_strictly};
+pub(crate) use parse::{
+    MAX_DEPTH, ParseError, Parsed, parse, parse_strictly, parse_with_any_float,
+};
 
 use super::Text;
 

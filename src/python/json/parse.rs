@@ -58,6 +58,7 @@ impl ParseError {
 pub(crate) struct Parsed<'a> {
     value: Value<'a>,
     loose: Option<(Looseness, usize)>,
+    surrogate_at: Option<usize>,
     has_surrogate_on_top: bool,
 }
 
@@ -75,9 +76,22 @@ impl<'a> Parsed<'a> {
         }
     }
 
+    /// The value, where every text in it is one that Rust can hold; an error comes with the byte it was
+    /// found at.
+    fn with_any_float(self) -> Result<Value<'a>, (ParseError, usize)> {
+        match self.surrogate_at {
+            None => Ok(self.value),
+            Some(at) => Err((ParseError::NotStrict(Looseness::Surrogate), at)),
+        }
+    }
+
     /// The value; where it is not strict JSON, unpaired surrogates in it are U+FFFD.
     pub(crate) fn lenient(self) -> Value<'a> {
         self.value
+    }
+
+    pub(crate) fn is_object(&self) -> bool {
+        matches!(self.value, Value::Object(_))
     }
 
     /// An object with an unpaired surrogate in a key or a text of its own, not deeper: Python
@@ -100,6 +114,15 @@ pub(crate) fn parse_strictly(
     parse_located(text, max_depth).and_then(Parsed::strict_located)
 }
 
+/// The value of strict JSON, or of such with `NaN`, infinities and numbers beyond the range of a float,
+/// which are Python's floats; an error comes with the byte it was found at.
+pub(crate) fn parse_with_any_float(
+    text: &str,
+    max_depth: usize,
+) -> Result<Value<'_>, (ParseError, usize)> {
+    parse_located(text, max_depth).and_then(Parsed::with_any_float)
+}
+
 /// [`parse`]; an error comes with the byte it was found at.
 fn parse_located(text: &str, max_depth: usize) -> Result<Parsed<'_>, (ParseError, usize)> {
     let mut parser = Parser {
@@ -108,6 +131,7 @@ fn parse_located(text: &str, max_depth: usize) -> Result<Parsed<'_>, (ParseError
         open: Vec::new(),
         max_depth,
         loose: None,
+        surrogate_at: None,
         has_surrogate_on_top: false,
     };
     let document = parser.document();
@@ -115,6 +139,7 @@ fn parse_located(text: &str, max_depth: usize) -> Result<Parsed<'_>, (ParseError
     Ok(Parsed {
         value,
         loose: parser.loose,
+        surrogate_at: parser.surrogate_at,
         has_surrogate_on_top: parser.has_surrogate_on_top,
     })
 }
@@ -132,6 +157,8 @@ struct Parser<'a> {
     max_depth: usize,
     /// The first of what is not strict, and where.
     loose: Option<(Looseness, usize)>,
+    /// Where the first half of a surrogate pair is.
+    surrogate_at: Option<usize>,
     has_surrogate_on_top: bool,
 }
 
@@ -156,6 +183,9 @@ impl<'a> Parser<'a> {
     fn note(&mut self, looseness: Looseness) {
         let at = self.at();
         self.loose.get_or_insert((looseness, at));
+        if looseness == Looseness::Surrogate {
+            self.surrogate_at.get_or_insert(at);
+        }
     }
 
     /// Reads a value that is whole in itself, or opens an array or object.

@@ -34,5 +34,5 @@ pub(super) fn variables(file: &File, ids: &[String]) -> Result<Found<Secret>, Re
         };
         (entry, &**value)
     });
-    Ok(find::texts(file, ids, values, Some("null")))
+    Ok(find::texts(file, ids, values, find::Source::Import))
 }
