@@ -237,11 +237,57 @@ fn an_identity_of_a_workload_keeps_its_tenant() {
 
 #[test]
 fn a_token_shows_no_part_of_a_host_that_holds_the_password() {
-    let uri = r#"postgresql://app:p@marker@db/x?iam=true"#;
+    let uri = "postgresql://app:p@marker@db/x?iam=true";
     let connection = Connection::from_uri("w", uri, airflow_secrets::Dialect::Core).unwrap();
     let client = connection.postgres().unwrap();
     assert!(client.iam().is_some());
     let shown = format!("{client:?} {client:#?}");
+    assert!(!shown.contains("marker"), "{shown}");
+}
+
+#[test]
+fn a_database_of_redis_is_a_whole_number() {
+    let url = |db: &str| {
+        let uri = format!("redis://h:6379?__extra__=%7B%22db%22:{db}%7D");
+        let connection = Connection::from_uri("r", &uri, airflow_secrets::Dialect::Core).unwrap();
+        let form = connection.redis().unwrap().url();
+        form.map(|form| form.expose().to_owned())
+            .map_err(|error| error.member().map(str::to_owned))
+    };
+    assert_eq!(url("3"), Ok("redis://h:6379/3".to_owned()));
+    assert_eq!(url("%223%22"), Ok("redis://h:6379/3".to_owned()));
+    for db in ["2.5", "true", "-1", "%22x%22"] {
+        assert_eq!(url(db), Err(Some("db".to_owned())), "{db}");
+    }
+}
+
+#[test]
+fn psycopgs_own_text_of_parameters_has_no_form() {
+    let client = connection(r#"{"conninfo": "sslmode=disable"}"#)
+        .postgres()
+        .unwrap();
+    for error in [
+        client.libpq().unwrap_err(),
+        client.url().unwrap_err(),
+        client.sqlx_url().unwrap_err(),
+        client.tokio_postgres().unwrap_err(),
+    ] {
+        assert_eq!(error.member(), Some("conninfo"));
+    }
+}
+
+#[test]
+fn a_piece_of_a_password_that_became_a_members_name_is_not_shown() {
+    let uri = "postgresql://app:12?marker@db/x";
+    let connection = Connection::from_uri("w", uri, airflow_secrets::Dialect::Core).unwrap();
+    let client = connection.postgres().unwrap();
+    let error = client.libpq().unwrap_err();
+    assert_eq!(error.member(), Some("marker@db/x"));
+    let generic = connection.generic().unwrap();
+    let (redis, http) = (connection.redis(), connection.http().unwrap());
+    let (mysql, headers) = (connection.mysql().unwrap(), http.headers().unwrap_err());
+    let shown =
+        format!("{client:?} {error} {error:?} {generic:?} {redis:?} {http:?} {mysql:?} {headers}");
     assert!(!shown.contains("marker"), "{shown}");
 }
 

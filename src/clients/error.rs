@@ -2,10 +2,17 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::ConnectionError;
+use crate::{ConnectionError, REDACTED};
+
+/// The name of a member as it may be shown. One with the marks of a URI may be a piece of a password that was
+/// written there as it is: `postgres://app:p?word@db`.
+pub(super) fn shown(name: &str) -> &str {
+    let marks = ['@', ';', '=', '?', '&', '#', '%', '/', ':'];
+    if name.contains(marks) { REDACTED } else { name }
+}
 
 /// Where in a connection something is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Place {
     /// A field, such as `port`.
     Field(&'static str),
@@ -21,11 +28,17 @@ impl Place {
     }
 }
 
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Field(name) => write!(f, "`{name}`"),
-            Self::Extra(key) => write!(f, "member {key:?} of `extra`"),
+            Self::Extra(key) => write!(f, "member {:?} of `extra`", shown(key)),
             Self::WholeExtra => f.write_str("`extra`"),
         }
     }

@@ -1,11 +1,11 @@
 //! The members of `extra` as a hook reads them: with Python's truth, `str` and `int`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use serde_json::Value;
 
 use super::{
-    error::{ClientError, ClientWarning, Place},
+    error::{ClientError, ClientWarning, Place, shown},
     params::{Params, wipe},
 };
 use crate::{
@@ -55,13 +55,26 @@ impl Extra {
 }
 
 /// What every client is made of, while it is made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Made {
     pub(super) conn_id: String,
     client: &'static str,
     pub(super) params: Params,
     pub(super) warnings: Vec<ClientWarning>,
     pub(super) not_carried: Vec<String>,
+}
+
+impl fmt::Debug for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let not_carried: Vec<&str> = self.not_carried.iter().map(|name| shown(name)).collect();
+        f.debug_struct("Made")
+            .field("conn_id", &self.conn_id)
+            .field("client", &self.client)
+            .field("params", &self.params)
+            .field("warnings", &self.warnings)
+            .field("not_carried", &not_carried)
+            .finish()
+    }
 }
 
 impl Made {

@@ -199,5 +199,10 @@ fn set_options(made: &mut Made, extra: &mut Extra) {
         made.params.set("proxies", proxies);
     }
     let srv_lookup = srv.is_some_and(|value| to_boolean(&value));
+    if srv_lookup {
+        let problem =
+            "is true, so the host is the name of an SRV record, which the caller has to look up";
+        made.warn(Place::extra("srv_lookup"), problem);
+    }
     made.params.set("srv_lookup", srv_lookup);
 }

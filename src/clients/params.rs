@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt};
 use secrecy::zeroize::Zeroize;
 use serde_json::Value;
 
+use super::error::shown;
 use crate::Secret;
 
 /// The parameters that Airflow's hook would give its driver, by the names that the hook uses, **in
@@ -71,7 +72,7 @@ impl Params {
 impl fmt::Debug for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set()
-            .entries(self.iter().map(|(name, _)| name))
+            .entries(self.iter().map(|(name, _)| shown(name)))
             .finish()
     }
 }

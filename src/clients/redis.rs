@@ -102,6 +102,12 @@ pub(super) fn read(connection: &Connection) -> Result<Redis, ClientError> {
             made.warn_of_no(key, value);
         }
     }
+    for key in ["ssl_cert_reqs", "ssl_check_hostname"] {
+        if extra.present(key).is_some_and(Value::is_null) && extra.truthy("ssl").is_some() {
+            let problem = "is null, which turns the check off in redis-py and counts as absent here (CLIENTS-11)";
+            made.warn(Place::extra(key), problem);
+        }
+    }
     for key in extra.keys() {
         let is_read = ["cluster", "db"].contains(&key) || key == "startup_nodes" && is_cluster;
         if !is_read && !TLS.contains(&key) {

@@ -12,7 +12,7 @@ use std::fmt;
 pub use self::{http::HttpHeaders, postgres::PostgresTls, redis::RedisTls};
 
 use super::{
-    error::{ClientError, Place},
+    error::{ClientError, Place, shown},
     extra::Made,
 };
 use crate::{
@@ -56,9 +56,10 @@ impl Form {
 
 impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.left_out.iter().map(|name| shown(name)).collect();
         f.debug_struct("Form")
             .field("text", &self.text)
-            .field("left_out", &self.left_out)
+            .field("left_out", &names)
             .finish()
     }
 }
@@ -105,7 +106,7 @@ impl Pairs {
 impl fmt::Debug for Pairs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
-            .entries(self.pairs.iter().map(|(name, value)| (name, value)))
+            .entries(self.pairs.iter().map(|(name, value)| (shown(name), value)))
             .finish()
     }
 }

@@ -270,6 +270,11 @@ impl Postgres {
             if PSYCOPG.contains(&name) || without.contains(&name) {
                 continue;
             }
+            if name == "conninfo" {
+                let problem =
+                    "is psycopg's own text of parameters; write them as members of `extra`";
+                return Err(self.made.wrong(name, problem));
+            }
             if matches!(value, Value::Array(_) | Value::Object(_)) {
                 return Err(self
                     .made

@@ -139,7 +139,10 @@ impl Redis {
         let database = match params.get("db") {
             None => 0,
             Some(Value::String(blank)) if blank.is_empty() => 0,
-            Some(database) => int(database)
+            // A fraction or a truth value is none, though Python would make a number of it.
+            Some(database) => Some(database)
+                .filter(|database| database.is_i64() || database.is_string())
+                .and_then(int)
                 .filter(|database| *database >= 0)
                 .ok_or_else(|| self.made.wrong("db", "must be the number of a database"))?,
         };
