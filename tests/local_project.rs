@@ -272,6 +272,79 @@ async fn an_entry_that_cannot_be_read_is_a_failure_of_that_id_alone() {
     assert_eq!(failure.message(), format!("{path}:2: {problem}"));
 }
 
+/// What YAML without quotes is as a variable. The Astro CLI gives what stands behind (viper 1.19); where that is
+/// not the same, it is a row of `docs/differences.md`.
+#[tokio::test]
+async fn a_variable_of_a_project_that_is_no_text_is_refused_and_a_number_is_its_digits() {
+    const NO_TEXT: Result<&str, &str> =
+        Err("has a `variable_value` that is not text; put it between quotes");
+    const MISSING: Result<&str, &str> = Err("missing");
+    let folder = Folder::new();
+    for (yaml, expected) in [
+        ("blue", Ok("blue")),
+        ("'true'", Ok("true")),
+        ("!!str true", Ok("true")),
+        ("10", Ok("10")),
+        ("0x10", Ok("16")),
+        ("010", Ok("8")),
+        ("1_000", Ok("1000")),
+        ("-0", Ok("0")),
+        ("~", MISSING),
+        ("''", MISSING),
+        // PROJECT-2: 1, 0; yes and no; 1.5, 1; an error for the whole file.
+        ("true", NO_TEXT),
+        ("False", NO_TEXT),
+        ("yes", NO_TEXT),
+        ("off", NO_TEXT),
+        ("1.5", NO_TEXT),
+        ("1.0", NO_TEXT),
+        ("1.5e-7", NO_TEXT),
+        (".inf", NO_TEXT),
+        (".nan", NO_TEXT),
+        ("[a, b]", NO_TEXT),
+        ("{}", NO_TEXT),
+        ("{a: b}", NO_TEXT),
+        ("2020-01-01", NO_TEXT),
+        ("1:30", NO_TEXT),
+        // PROJECT-3: 1000, 8, 123456789012345680000000000000.
+        ("1e3", Ok("1e3")),
+        ("0o10", Ok("0o10")),
+        (
+            "123456789012345678901234567890",
+            Ok("123456789012345678901234567890"),
+        ),
+    ] {
+        let text =
+            format!("airflow:\n  variables:\n  - variable_name: x\n    variable_value: {yaml}\n");
+        let backend = settings(&folder, &text).build();
+        let found = match backend.get_variable("x", &LookupOptions::new()).await {
+            Ok(Lookup::Found { value, .. }) => Ok(value.expose().to_owned()),
+            Ok(_) => Err("missing".to_owned()),
+            Err(failure) => {
+                assert_eq!(failure.kind(), FailureKind::InvalidValue, "{yaml}");
+                let start = format!("{}:1: \"x\" ", folder.path("airflow_settings.yaml"));
+                let message = failure.message();
+                Err(message.strip_prefix(&start).unwrap_or(message).to_owned())
+            }
+        };
+        let expected = expected.map(str::to_owned).map_err(str::to_owned);
+        assert_eq!(found, expected, "{yaml}");
+    }
+}
+
+#[tokio::test]
+async fn an_extras_keys_stay_as_they_are_written() {
+    let folder = Folder::new();
+    let text = "airflow: {connections: [{conn_id: x, conn_type: aws, conn_extra: {Region: r, A: {B: 1.0}}}]}";
+    let backend = settings(&folder, text).build();
+    let found = backend.get_connection("x", &LookupOptions::new()).await;
+    let Ok(Lookup::Found { value, .. }) = found else {
+        panic!("{found:?}")
+    };
+    let extra = value.extra().map(Secret::expose);
+    assert_eq!(extra, Some(r#"{"Region": "r", "A": {"B": 1.0}}"#));
+}
+
 #[tokio::test]
 async fn a_file_of_another_shape_is_a_failure_of_every_id() {
     let folder = Folder::new();

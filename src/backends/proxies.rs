@@ -39,7 +39,17 @@ pub(crate) enum Rules {
         allow(dead_code, reason = "only AWS's client is botocore")
     )]
     Botocore,
+    /// Those of Kubernetes' Python client: as `requests`, but the first of [`OF_KUBERNETES`] that is not empty
+    /// counts for each address, and `all_proxy` does not.
+    #[cfg_attr(
+        not(feature = "kubernetes"),
+        allow(dead_code, reason = "only Kubernetes' client has them")
+    )]
+    Kubernetes,
 }
+
+/// The variables that name a proxy for Kubernetes' Python client.
+const OF_KUBERNETES: [&str; 4] = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"];
 
 /// Chooses the proxy for an address.
 #[derive(Clone)]
@@ -84,7 +94,7 @@ impl Proxies {
     /// The URL of the proxy for `target`, with its scheme.
     pub(crate) fn choose(&self, target: &Target<'_>) -> Option<Setting<Secret>> {
         let chosen = match self.rules {
-            Rules::Requests | Rules::Httpx => self.as_requests(target),
+            Rules::Requests | Rules::Httpx | Rules::Kubernetes => self.as_requests(target),
             Rules::Botocore => self.as_botocore(target),
         };
         chosen
@@ -102,7 +112,7 @@ impl Proxies {
         let user_info = authority.rsplit_once('@').map(|(user_info, _)| user_info);
         let given = user_info.and_then(|user_info| user_info.split_once(':'));
         match self.rules {
-            Rules::Requests => given.is_some_and(|(name, _)| !name.is_empty()),
+            Rules::Requests | Rules::Kubernetes => given.is_some_and(|(name, _)| !name.is_empty()),
             Rules::Botocore => {
                 given.is_some_and(|(name, password)| !name.is_empty() && !password.is_empty())
             }
@@ -142,6 +152,14 @@ impl Proxies {
 
     /// `http_proxy` and the like: in lower case, where an empty one counts, else in upper case.
     fn variable(&self, scheme: &str) -> Option<Setting<Secret>> {
+        if self.rules == Rules::Kubernetes {
+            let names = OF_KUBERNETES.iter().filter(|_| scheme != "all");
+            let mut set = names.filter_map(|name| {
+                let proxy = self.environment.non_empty(name)?;
+                Some(Setting::new(*name, "the environment", Secret::from(proxy)))
+            });
+            return set.next();
+        }
         let lower = format!("{scheme}_proxy");
         let upper = lower.to_uppercase();
         // The clients of a CGI script could set HTTP_PROXY.
@@ -157,13 +175,17 @@ impl Proxies {
     /// Whether `no_proxy` names the host of `target`: the host itself, a domain above it or, for
     /// `requests`, its IPv4 network. A host may be followed by a port.
     fn is_bypassed(&self, target: &Target<'_>) -> bool {
-        let is_requests = self.rules == Rules::Requests;
+        let is_requests = self.rules != Rules::Botocore;
         let given = self.given.as_ref().and_then(|given| {
             let no_proxy = given.value.get("no_proxy")?;
             Some(no_proxy.expose())
         });
-        let lower = given.or(self.environment.get("no_proxy"));
-        let upper = self.environment.get("NO_PROXY").filter(|_| given.is_none());
+        let variable = |name| match self.rules {
+            Rules::Kubernetes => self.environment.non_empty(name),
+            Rules::Requests | Rules::Botocore | Rules::Httpx => self.environment.get(name),
+        };
+        let lower = given.or(variable("no_proxy"));
+        let upper = variable("NO_PROXY").filter(|_| given.is_none());
         if self.rules == Rules::Httpx {
             return httpx::is_bypassed(target, lower.or(upper).unwrap_or_default());
         }
@@ -244,6 +266,7 @@ pub(crate) fn check(url: &Secret) -> Result<(), &'static str> {
 /// When one cannot, with the setting that names it.
 #[cfg(any(
     feature = "_aws",
+    feature = "astro",
     feature = "azure",
     feature = "execution-api",
     feature = "gcp",

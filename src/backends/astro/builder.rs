@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     ConfigurationError, Environment, Secret,
-    backends::{http_options::HttpOptions, keeper::Keeper, retry::RetryOptions},
+    backends::{http_options::HttpOptions, keeper::Keeper, proxies, retry::RetryOptions},
     clock::Clock,
     config::Setting,
 };
@@ -186,9 +186,12 @@ impl AstroBuilder {
     /// The backend. It connects to nothing.
     ///
     /// # Errors
-    /// When there is no token or none of Astro's, the domain is not one, an id is not one, or nothing names
-    /// the Organization and a Workspace or Deployment.
+    /// When there is no token or none of Astro's, the domain is not one, an id is not one, a proxy cannot be
+    /// used, or nothing names the Organization and a Workspace or Deployment.
     pub fn build(self) -> Result<AstroBackend, ConfigurationError> {
+        if let Some(proxy) = &self.http.proxies {
+            proxies::check_all(proxy)?;
+        }
         let domain = match self.given(self.domain.as_ref(), DOMAIN) {
             Some(given) => Domain::parse(&given)?,
             None => Domain::parse(&from_code("domain", domain::DEFAULT.to_owned()))?,

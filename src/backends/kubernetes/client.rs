@@ -296,30 +296,13 @@ impl Client {
         Ok(Http::new(HttpSettings {
             tls,
             proxy_tls: None,
-            proxies: Proxies::new(Rules::Requests, given, &proxy_variables(environment)),
+            proxies: Proxies::new(Rules::Kubernetes, given, environment),
             connect_timeout,
             idle_timeout: IDLE_TIMEOUT,
             most_idle_connections: MOST_IDLE_CONNECTIONS,
             bounds: BOUNDS,
         }))
     }
-}
-
-/// The variables that name the proxy for Airflow's client of Kubernetes: the first of these four that is
-/// set, for each address.
-fn proxy_variables(environment: &Environment) -> Environment {
-    let first = |names: &[&str]| names.iter().find_map(|name| environment.non_empty(name));
-    let proxy = first(&["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"]);
-    let no_proxy = first(&["no_proxy", "NO_PROXY"]);
-    let variables = [
-        ("http_proxy", proxy),
-        ("https_proxy", proxy),
-        ("no_proxy", no_proxy),
-    ];
-    let set = variables
-        .iter()
-        .filter_map(|(name, value)| Some((*name, (*value)?)));
-    set.collect()
 }
 
 fn no_answer(waited: &Waited, deadline: Deadline) -> Failure {
@@ -346,7 +329,7 @@ mod tests {
     fn the_proxy_is_the_one_that_the_python_client_chooses() {
         let chosen = |variables: &[(&str, &str)]| {
             let environment = variables.iter().copied().collect();
-            let proxies = Proxies::new(Rules::Requests, None, &proxy_variables(&environment));
+            let proxies = Proxies::new(Rules::Kubernetes, None, &environment);
             let url = Url::parse("https://10.0.0.1:443/").unwrap();
             let chosen = proxies.choose(&Target::from(&url));
             chosen.map(|proxy| proxy.value.expose().to_owned())
@@ -364,5 +347,14 @@ mod tests {
         assert_eq!(chosen(&[("all_proxy", "http://a:1")]), None);
         let bypass = [("https_proxy", "http://c:1"), ("NO_PROXY", "10.0.0.0/8")];
         assert_eq!(chosen(&bypass), None);
+        // An empty one counts as not set.
+        let empty = [("http_proxy", ""), ("HTTPS_PROXY", "http://d:1")];
+        assert_eq!(chosen(&empty), Some("http://d:1".to_owned()));
+        let empty = [
+            ("no_proxy", ""),
+            ("NO_PROXY", "*"),
+            ("http_proxy", "http://a:1"),
+        ];
+        assert_eq!(chosen(&empty), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use airflow_secrets::SecretsBackend as _;
+use airflow_secrets::{SecretsBackend as _, backends::HttpOptions};
 use serde_json::json;
 
 use crate::{
@@ -244,4 +244,19 @@ async fn a_key_goes_to_no_other_domain() {
             .iter()
             .all(|request| request.method == "GET")
     );
+}
+
+#[tokio::test]
+async fn a_socks_proxy_is_an_error_that_names_its_setting() {
+    let platform = platform();
+    let mut variables = platform.reach(Some("d1"));
+    let socks = "socks5://u:m4rk3r@proxy.example:1080";
+    variables.insert("https_proxy".to_owned(), socks.to_owned());
+    let astro = builder(variables.clone()).build().unwrap();
+    let why = "SOCKS proxies are not offered: use an HTTP proxy";
+    let expected = format!("Configuration: https_proxy (the environment): {why}");
+    assert_eq!(variable(&astro, "x").await, Err(expected));
+    let given = HttpOptions::new().with_proxy(socks);
+    let error = builder(variables).http(given).build().unwrap_err();
+    assert_eq!(error.to_string(), format!("proxy (HttpOptions): {why}"));
 }

@@ -30,6 +30,9 @@ fn found() -> crate::support::wire::Answer {
 const REFUSED: &str = "AccessDenied: the API server refused the credentials (HTTP 401): check that the \
                        token has not expired and belongs to this cluster";
 
+/// What system:anonymous is told.
+const NOBODY: &str = "AccessDenied: denied: this account may not list the secrets";
+
 #[tokio::test]
 async fn a_token_that_was_rotated_is_read_again_where_the_old_one_is_refused() {
     let namespace = ApiServer::shared().await.namespace().await;
@@ -179,6 +182,16 @@ async fn a_kubeconfigs_tokens_and_client_certificates_log_in_to_a_real_cluster()
             }),
             Ok("v"),
         ),
+        // A blank token is as none, which leaves what else logs in.
+        (
+            &by_path,
+            json!({
+                "token": " \n", "client-certificate": name(&files.certificate),
+                "client-key": name(&files.key),
+            }),
+            Ok("v"),
+        ),
+        (&by_path, json!({"token": " "}), Err(NOBODY)),
         (&by_path, json!({"token": "wrong"}), Err(REFUSED)),
         (
             &json!({}),
@@ -199,11 +212,33 @@ async fn a_kubeconfigs_tokens_and_client_certificates_log_in_to_a_real_cluster()
     // Without credentials it is the user system:anonymous that asks.
     let config = config_of(server, by_data, json!({}), &namespace.name).to_string();
     let nobody = value_with(KubernetesCredential::kubeconfig_text(config)).await;
-    let denied = "AccessDenied: denied: this account may not list the secrets";
-    assert!(
-        nobody.as_ref().unwrap_err().starts_with(denied),
-        "{nobody:?}"
-    );
+    let nobody = nobody.unwrap_err();
+    assert!(nobody.starts_with(NOBODY), "{nobody}");
+}
+
+#[tokio::test]
+async fn a_blank_token_of_a_kubeconfig_is_not_sent_and_a_blank_file_is_an_error() {
+    let server = Served::by(|_| found()).await;
+    for token in ["", " ", "\n", " \t\r\n"] {
+        server.seen.clear();
+        let credential = kubeconfig(&server.url, &json!({"token": token}));
+        assert_eq!(value_with(credential).await, Ok("v".into()), "{token:?}");
+        assert_eq!(server.seen.all()[0].header("authorization"), None);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    for text in ["", " \n"] {
+        server.seen.clear();
+        std::fs::write(&file, text).unwrap();
+        let credential = kubeconfig(&server.url, &json!({"tokenFile": file, "token": ""}));
+        let expected = format!(
+            "Configuration: the token file {} cannot be used: it is empty: check that the pod's service \
+             account is mounted (automountServiceAccountToken)",
+            file.display()
+        );
+        assert_eq!(value_with(credential).await, Err(expected), "{text:?}");
+        assert_eq!(server.seen.all().len(), 0);
+    }
 }
 
 #[tokio::test]
@@ -365,6 +400,16 @@ async fn a_cluster_that_cannot_be_asked_is_an_error_that_says_why() {
         ),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn a_socks_proxy_of_a_kubeconfig_is_an_error() {
+    let cluster = json!({"server": URL, "proxy-url": "socks5://u:m4rk3r@proxy.example:1080"});
+    let config = entries(&cluster, &json!({"token": "m4rk3r"})).to_string();
+    let error = value_with(KubernetesCredential::kubeconfig_text(config)).await;
+    let expected =
+        "proxy-url (KubernetesCredential): SOCKS proxies are not offered: use an HTTP proxy";
+    assert_eq!(error, Err(expected.into()));
 }
 
 #[tokio::test]

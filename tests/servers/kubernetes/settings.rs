@@ -1,9 +1,16 @@
 //! Airflow's settings: which are taken, which are refused, and with what words.
 
-use airflow_secrets::{Environment, Resolver};
+use airflow_secrets::{Environment, Resolver, backends::HttpOptions};
 use serde_json::{Value, json};
 
-use crate::side_by_side::CLASS;
+use crate::{
+    Served, at, faults::secrets, side_by_side::CLASS, support::kubernetes::VARIABLE, variable,
+};
+
+const NO_SOCKS: &str = "SOCKS proxies are not offered: use an HTTP proxy";
+
+/// Nobody listens there.
+const URL: &str = "http://127.0.0.1:1";
 
 async fn resolver(kwargs: &Value) -> Result<Resolver, String> {
     let environment = [
@@ -70,4 +77,30 @@ async fn outside_a_pod_a_lookup_says_so_and_the_next_source_answers() {
     let message = "KUBERNETES_SERVICE_HOST is not set, so this is not a pod of Kubernetes: run it in one, \
                    or give a kubeconfig from code";
     assert!(error.to_string().contains(message), "{error}");
+}
+
+#[tokio::test]
+async fn a_socks_proxy_is_an_error_and_one_without_a_scheme_is_an_http_proxy() {
+    let server = Served::by(|_| secrets(VARIABLE, &[("x", "v")])).await;
+    let through = |variable: &str, proxy: &str| {
+        let environment = Environment::from_iter([(variable, proxy)]);
+        let backend = at(URL).environment(&environment);
+        backend.build().unwrap()
+    };
+    for scheme in ["socks4", "socks5", "socks5h"] {
+        for name in ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"] {
+            let backend = through(name, &format!("{scheme}://u:m4rk3r@proxy.example:1080"));
+            let error = variable(&backend, "x").await.unwrap_err();
+            let expected = format!("Configuration: {name} (the environment): {NO_SOCKS}");
+            assert_eq!(error, expected, "{scheme}");
+        }
+    }
+    let address = server.url.strip_prefix("http://").unwrap();
+    for proxy in [&server.url, address] {
+        let backend = through("https_proxy", proxy);
+        assert_eq!(variable(&backend, "x").await, Ok("v".into()), "{proxy}");
+    }
+    let socks = HttpOptions::new().with_proxy("socks5://u:m4rk3r@proxy.example:1080");
+    let error = at(URL).http(socks).build().unwrap_err().to_string();
+    assert_eq!(error, format!("proxy (HttpOptions): {NO_SOCKS}"));
 }
