@@ -16,6 +16,8 @@
 
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
+#[path = "support/env_file.rs"]
+mod env_file;
 #[path = "support/table.rs"]
 mod table;
 
@@ -114,8 +116,8 @@ impl Arguments {
         let Some(path) = self.env_file.as_ref().or(self.env_file_raw.as_ref()) else {
             return Ok(process);
         };
+        let text = env_file::read(path);
         let path = path.display().to_string();
-        let text = std::fs::read_to_string(&path);
         let text = text.map_err(|error| format!("cannot read {path}: {error}"))?;
         let environment = if self.env_file.is_some() {
             process.with_dotenv(&path, &text)

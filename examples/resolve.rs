@@ -14,13 +14,14 @@
 
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
+#[path = "support/env_file.rs"]
+mod env_file;
 #[path = "support/table.rs"]
 mod table;
 
 use std::{
-    fs::File,
-    io::{self, BufRead, Read, Write},
-    path::{Path, PathBuf},
+    io::{self, BufRead, Write},
+    path::PathBuf,
     process::{self, ExitCode},
     str::FromStr,
 };
@@ -55,9 +56,6 @@ Options:
   --reveal         Show secrets in clear
   --explain        Add what each source did to every line, and show it as a table
   --help           Print this";
-
-/// In bytes.
-const LONGEST_ENV_FILE: u64 = 16 * 1024 * 1024;
 
 #[derive(Default)]
 struct Arguments {
@@ -178,7 +176,7 @@ async fn resolver(arguments: &Arguments) -> Result<Resolver, String> {
     if let Some(EnvFile { path, raw }) = &arguments.env_file {
         let path_shown = path.display().to_string();
         let text =
-            read_env_file(path).map_err(|error| format!("cannot read {path_shown}: {error}"))?;
+            env_file::read(path).map_err(|error| format!("cannot read {path_shown}: {error}"))?;
         let both = if *raw {
             environment.with_dotenv_raw(&path_shown, &text)
         } else {
@@ -195,18 +193,6 @@ async fn resolver(arguments: &Arguments) -> Result<Resolver, String> {
         resolver = resolver.for_team(team).map_err(|error| error.to_string())?;
     }
     Ok(resolver)
-}
-
-/// The text of a file, which may be a pipe, as of `--env-file <(sops -d secrets.env)`.
-fn read_env_file(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let mut file = File::open(path)?.take(LONGEST_ENV_FILE + 1);
-    file.read_to_string(&mut text)?;
-    if file.limit() == 0 {
-        let problem = "it is larger than 16 MiB, the most that is read";
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
-    }
-    Ok(text)
 }
 
 /// The ids in the order asked, with `-` replaced by the lines of standard input as they are.

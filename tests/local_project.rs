@@ -241,6 +241,12 @@ async fn an_astro_projects_settings_give_what_the_astro_cli_would_load() {
     }
 }
 
+/// The line of `text` in the settings.
+fn line_of(text: &str) -> usize {
+    let at = SETTINGS.lines().position(|line| line.ends_with(text));
+    at.unwrap() + 1
+}
+
 #[tokio::test]
 async fn an_entry_that_cannot_be_read_is_a_failure_of_that_id_alone() {
     let folder = Folder::new();
@@ -262,14 +268,19 @@ async fn an_entry_that_cannot_be_read_is_a_failure_of_that_id_alone() {
             .await
             .unwrap_err();
         assert_eq!(failure.kind(), FailureKind::InvalidValue);
-        assert_eq!(failure.message(), format!("{path}:2: \"{id}\" {problem}"));
+        let line = line_of(&format!("conn_id: {id}"));
+        assert_eq!(
+            failure.message(),
+            format!("{path}:{line}: \"{id}\" {problem}")
+        );
     }
     let failure = backend
         .get_variable("flag", &LookupOptions::new())
         .await
         .unwrap_err();
     let problem = "\"flag\" has a `variable_value` that is not text; put it between quotes";
-    assert_eq!(failure.message(), format!("{path}:2: {problem}"));
+    let line = line_of("variable_name: flag");
+    assert_eq!(failure.message(), format!("{path}:{line}: {problem}"));
 }
 
 /// What YAML without quotes is as a variable. The Astro CLI gives what stands behind (viper 1.19); where that is

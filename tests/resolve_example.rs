@@ -334,6 +334,10 @@ fn a_bad_env_file_does_not_leak() {
         assert_eq!(run.code, code, "{}", run.stderr);
         assert!(!run.stdout.contains(MARKER) && !run.stderr.contains(MARKER));
     }
+    let home = Home::new().with_file(".env", b"A=m4rk3r\n# \xe9\nB=m4rk3r\n");
+    let run = home.resolve(&["--env-file", ".env", "variable", "x"], b"");
+    let problem = "resolve: cannot read .env: line 2 is not UTF-8; save the file as UTF-8\n";
+    assert_eq!((run.code, run.stderr.as_str()), (2, problem));
     let run = Home::new().resolve(&["--env-file", "folder.json", "variable", "x"], b"");
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
 }

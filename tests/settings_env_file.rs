@@ -49,6 +49,14 @@ fn a_value_is_what_stands_after_the_first_equals_sign() {
 }
 
 #[test]
+fn other_white_space_than_blanks_and_tabs_is_part_of_a_name() {
+    assert_eq!(
+        below("some\u{a0}words\nA\u{3000}\rB=b"),
+        [("A\u{3000}\rB".to_owned(), "b".to_owned())]
+    );
+}
+
+#[test]
 fn what_is_set_stays_and_a_bare_name_adds_nothing() {
     assert_eq!(below("SET=file\nSET\nOTHER\n"), []);
 }
@@ -63,15 +71,15 @@ fn a_malformed_line_is_an_error_with_its_number_and_without_its_text() {
         ),
         (
             "A=b\nA B=hunter2",
-            "the variable's name contains white space; a line is NAME=VALUE, without 'export' and without blanks around the '='",
+            "the variable's name contains a blank or a tab; a line is NAME=VALUE, without 'export' and without blanks around the '='",
         ),
         (
             "#\nexport A=hunter2",
-            "the variable's name contains white space; a line is NAME=VALUE, without 'export' and without blanks around the '='",
+            "the variable's name contains a blank or a tab; a line is NAME=VALUE, without 'export' and without blanks around the '='",
         ),
         (
             "\nA =hunter2",
-            "the variable's name contains white space; a line is NAME=VALUE, without 'export' and without blanks around the '='",
+            "the variable's name contains a blank or a tab; a line is NAME=VALUE, without 'export' and without blanks around the '='",
         ),
     ] {
         let error = process.with_dotenv_raw("dir/.env", text).unwrap_err();

@@ -129,7 +129,7 @@ impl Environment {
     /// ```
     ///
     /// # Errors
-    /// When a line has no name, or white space in its name. The error gives the line's number.
+    /// When a line has no name, or a blank or a tab in its name. The error gives the line's number.
     pub fn with_dotenv_raw(&self, file: &str, text: &str) -> Result<Self, ConfigurationError> {
         let entries = dotenv::read_raw(text);
         Ok(self.with_entries(file, entries.map_err(|malformed| malformed.of(file))?))

@@ -157,6 +157,11 @@ pub(super) fn texts<'f>(
 
 /// What is wrong with the entry `id` of the file at `path`.
 pub(super) fn of_entry(path: &str, entry: &Entry, id: &str, problem: &str) -> Failure {
-    let place = file::place(path, entry.line);
+    of_line(path, entry.line, id, problem)
+}
+
+/// What is wrong with the entry `id`, which begins in `line` of the file at `path`.
+pub(super) fn of_line(path: &str, line: Option<usize>, id: &str, problem: &str) -> Failure {
+    let place = file::place(path, line);
     Failure::invalid_value(format!("{place}: {id:?} {problem}"))
 }

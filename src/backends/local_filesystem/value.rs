@@ -134,11 +134,18 @@ pub(super) enum Key {
 #[derive(Default)]
 pub(super) struct Dict {
     entries: Vec<(Rc<Value>, Rc<Value>)>,
+    /// Where it begins in a YAML file, from 1.
+    line: Option<usize>,
 }
 
 impl Dict {
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Rc<Value>, &Rc<Value>)> {
         self.entries.iter().map(|(key, value)| (key, value))
+    }
+
+    /// The line of a YAML file that it begins in, from 1.
+    pub(super) fn line(&self) -> Option<usize> {
+        self.line
     }
 
     /// The value of text key `name`.
@@ -180,7 +187,8 @@ impl DictBuilder {
         true
     }
 
-    pub(super) fn finish(self) -> Dict {
-        self.dict
+    /// The dictionary, which begins in `line`.
+    pub(super) fn finish(self, line: Option<usize>) -> Dict {
+        Dict { line, ..self.dict }
     }
 }

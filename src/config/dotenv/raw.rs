@@ -6,7 +6,7 @@ use crate::Secret;
 /// The variables of `text`, in their order; a name may come twice.
 ///
 /// # Errors
-/// The first line that has no name, or white space in it.
+/// The first line that has no name, or a blank or a tab in it.
 pub(in super::super) fn read(text: &str) -> Result<Vec<Entry>, Malformed> {
     let mut entries = Vec::new();
     for (index, line) in without_mark(text).split('\n').enumerate() {
@@ -37,9 +37,9 @@ pub(super) fn of_line(line: &str) -> Result<Option<(&str, &str)>, &'static str> 
     if name.is_empty() {
         return Err("the variable's name before the '=' is empty; a line is NAME=VALUE");
     }
-    if name.contains(char::is_whitespace) {
+    if name.contains([' ', '\t']) {
         return Err(
-            "the variable's name contains white space; a line is NAME=VALUE, without 'export' and \
+            "the variable's name contains a blank or a tab; a line is NAME=VALUE, without 'export' and \
              without blanks around the '='",
         );
     }

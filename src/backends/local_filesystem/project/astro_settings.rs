@@ -6,7 +6,7 @@ use crate::{
     Connection, Dialect, Failure, Fields, Secret,
     backends::local_filesystem::{
         file::{Entry, File, place},
-        find::{Found, Refused, of_entry},
+        find::{Found, Refused, of_line},
         to_json::dumps,
         value::{Dict, Value},
         yaml::go_integer,
@@ -38,7 +38,7 @@ fn found<T>(
     let wanted: HashSet<&str> = ids.iter().map(String::as_str).collect();
     let mut found = Found::new();
     let objects = objects(file, kind)?;
-    for (entry, object) in objects.sound {
+    for object in objects.sound {
         // One without a name, or with one that is not text, is nobody's.
         let Some(id) = text(object, name).ok().flatten() else {
             continue;
@@ -52,7 +52,7 @@ fn found<T>(
                 found.insert(id, Ok(value));
             }
             Err(problem) => {
-                let failure = of_entry(&file.path, entry, &id, &problem);
+                let failure = of_line(&file.path, object.line(), &id, &problem);
                 found.insert(id, Err(failure));
             }
         }
@@ -72,7 +72,7 @@ fn found<T>(
 /// The members of a list below `airflow`.
 #[derive(Default)]
 struct Objects<'f> {
-    sound: Vec<(&'f Entry, &'f Dict)>,
+    sound: Vec<&'f Dict>,
     /// The first that is no mapping.
     problem: Option<(&'f Entry, String)>,
 }
@@ -109,7 +109,7 @@ fn objects<'f>(file: &'f File, kind: &str) -> Result<Objects<'f>, Refused> {
         for (number, object) in list.iter().enumerate() {
             match &**object {
                 Value::Null => {}
-                Value::Dict(object) => objects.sound.push((entry, object)),
+                Value::Dict(object) => objects.sound.push(object),
                 _ if objects.problem.is_some() => {}
                 _ => {
                     let number = number + 1;

@@ -172,7 +172,8 @@ impl Constructor {
                 ));
             }
         }
-        Ok((Value::Dict(dict.finish()), height + 1))
+        let line = self.nodes.get(id).map(|node| node.line);
+        Ok((Value::Dict(dict.finish(line)), height + 1))
     }
 
     /// Replaces a mapping's merge keys by the entries that they merge, before its own.
