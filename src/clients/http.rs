@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Connection, Secret,
-    python::{truth::is_truthy, url},
+    python::{text, truth::is_truthy, url},
 };
 
 /// The members of `extra` that are options; all others are headers.
@@ -90,7 +90,7 @@ pub(super) fn read(connection: &Connection) -> Result<Http, ClientError> {
     for (key, value) in extra.iter() {
         // `requests` has one header of a name, in whatever case; the last one counts.
         headers.retain(|name: &String, _| {
-            let is_other = !name.eq_ignore_ascii_case(key);
+            let is_other = text::lower(name) != text::lower(key);
             if !is_other {
                 made.leave(name.as_str());
             }

@@ -227,9 +227,9 @@ pub(super) fn ssh_public(blob: &[u8]) -> Option<PublicKey> {
     })
 }
 
-/// A private key's kind and what it holds, as paramiko finds them: lines that are `BEGIN` and `END` alone,
-/// and in the old forms, whose text begins with the first, headers between.
-fn paramiko_block(text: &str) -> Option<(&str, Zeroizing<Vec<u8>>)> {
+/// A private key's kind, whether the text begins with it, and what it holds, as paramiko finds them: lines that
+/// are `BEGIN` and `END` alone, and in the old forms, whose text must begin with the first, headers between.
+fn paramiko_block(text: &str) -> Option<(&str, bool, Zeroizing<Vec<u8>>)> {
     let label = |line: &str, tag: &str| {
         let label = text::strip_end(line).strip_prefix("-----")?;
         let label = label.strip_prefix(tag)?.strip_suffix(" PRIVATE KEY-----")?;
@@ -261,13 +261,13 @@ fn paramiko_block(text: &str) -> Option<(&str, Zeroizing<Vec<u8>>)> {
     (is_ended)
         .then(|| decode(&body))
         .flatten()
-        .map(|bytes| (kind, bytes))
+        .map(|bytes| (kind, at == 0, bytes))
 }
 
 /// The public half of a private key, as paramiko reads it: OpenSSH's own form, or RSA's and ECDSA's
 /// old ones.
 pub(super) fn public_of_private(text: &str) -> Option<PublicKey> {
-    let (kind, bytes) = paramiko_block(text)?;
+    let (kind, is_first, bytes) = paramiko_block(text)?;
     match kind {
         "OPENSSH" => {
             let mut rest = bytes.strip_prefix(b"openssh-key-v1\0")?;
@@ -276,7 +276,9 @@ pub(super) fn public_of_private(text: &str) -> Option<PublicKey> {
             }
             let (count, mut rest) = rest.split_first_chunk::<4>()?;
             (u32::from_be_bytes(*count) == 1).then_some(())?;
-            ssh_public(ssh_field(&mut rest)?)
+            // Ed25519 is read by the rules of the old forms.
+            let public = ssh_public(ssh_field(&mut rest)?)?;
+            (is_first || public.kind != "ssh-ed25519").then_some(public)
         }
         "RSA" => {
             let mut whole = Der(&bytes);
