@@ -472,6 +472,19 @@ async fn a_file_of_settings_that_the_astro_cli_reads_is_read() {
     }
 }
 
+/// What it gives is of no matter here, but that it does not take the product of the two.
+#[tokio::test]
+async fn a_long_mapping_that_aliases_repeat_is_read_once() {
+    let keys = (0..40_000).map(|number| format!("k{number}: x, "));
+    let keys = keys.collect::<String>();
+    let aliases = "*m, ".repeat(40_000);
+    let variables = format!(
+        "[&m {{{keys}variable_name: a}}, {aliases}{{variable_name: a, variable_value: b}}, *m]"
+    );
+    let text = format!("airflow: {{variables: {variables}}}");
+    assert_eq!(variable(&text).await, Ok(Some("b".to_owned())));
+}
+
 #[tokio::test]
 async fn a_port_as_text_is_a_number_in_the_notations_of_the_astro_cli() {
     let folder = Folder::new();

@@ -1,6 +1,6 @@
 //! `airflow_settings.yaml` of an Astro project, as the Astro CLI loads it into a local Airflow.
 
-use std::{collections::HashSet, rc::Rc, slice};
+use std::{collections::HashSet, ptr, rc::Rc, slice};
 
 use crate::{
     Connection, Dialect, Failure, Fields, Secret,
@@ -73,7 +73,7 @@ fn found<T>(
 #[derive(Default)]
 struct Objects<'f> {
     sound: Vec<&'f Dict>,
-    /// The first that is no mapping.
+    /// One that is no mapping.
     problem: Option<(&'f Entry, String)>,
 }
 
@@ -106,11 +106,17 @@ fn objects<'f>(file: &'f File, kind: &str) -> Result<Objects<'f>, Refused> {
                 return Err(refused(problem));
             }
         };
-        for (number, object) in list.iter().enumerate() {
+        // Of what aliases repeat, the last counts: a short file can repeat a long mapping many times.
+        let mut seen = HashSet::new();
+        let mut sound = Vec::new();
+        for (number, object) in list.iter().enumerate().rev() {
             match &**object {
                 Value::Null => {}
-                Value::Dict(object) => objects.sound.push(object),
-                _ if objects.problem.is_some() => {}
+                Value::Dict(object) => {
+                    if seen.insert(ptr::from_ref(object)) {
+                        sound.push(object);
+                    }
+                }
                 _ => {
                     let number = number + 1;
                     let problem = format!("number {number} of `{kind}` is not a mapping");
@@ -118,6 +124,7 @@ fn objects<'f>(file: &'f File, kind: &str) -> Result<Objects<'f>, Refused> {
                 }
             }
         }
+        objects.sound.extend(sound.into_iter().rev());
     }
     Ok(objects)
 }
