@@ -28,7 +28,7 @@ use crate::{
 ///   as well. `conn_uri` counts where no other field is set. Of two with the same name, the last counts.
 ///   It is read as the Astro CLI reads it: the first YAML document alone, an empty one defines nothing,
 ///   keys in any case, and values without quotes by the rules of Go's YAML, where `yes`, `on` and `1:30`
-///   are text. Differences that stay are PROJECT-2 to PROJECT-4.
+///   are text. Differences that stay are PROJECT-2 to PROJECT-6.
 /// - **Connections**: JSON, YAML or `.env`, by the file's suffix; JSON where it has none of these. In a
 ///   `.env` file, `--serialization-format json` is read too, which Airflow's own import does not
 ///   (PROJECT-1).
