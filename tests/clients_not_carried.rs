@@ -160,6 +160,14 @@ fn a_host_key_of_the_connection_is_checked_though_its_change_is_allowed() {
 }
 
 #[test]
+fn what_follows_a_host_key_is_no_part_of_it() {
+    let key = "AAAAC3NzaC1lZDI1NTE5AAAAIAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
+    let made = ssh(&format!(r#"{{"host_key": "ssh-ed25519 {key}AAAA"}}"#)).unwrap();
+    let public = made.params().get("host_key").unwrap().get("public");
+    assert_eq!(public, Some(&key.into()));
+}
+
+#[test]
 fn a_key_that_is_encrypted_in_the_old_way_is_refused_with_the_command_that_converts_it() {
     let key = "-----BEGIN RSA PRIVATE KEY-----\\nProc-Type: 4,ENCRYPTED\\nDEK-Info: AES-128-CBC,00\\n\\nAAAA\\n\
                -----END RSA PRIVATE KEY-----\\n";

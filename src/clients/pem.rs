@@ -221,6 +221,8 @@ pub(super) fn ssh_public(blob: &[u8]) -> Option<PublicKey> {
         }
         _ => false,
     };
+    // What follows the key is no part of it.
+    let blob = blob.get(..blob.len() - rest.len()).unwrap_or(blob);
     is_whole.then(|| PublicKey {
         kind,
         blob: blob.to_vec(),
@@ -258,7 +260,7 @@ fn paramiko_block(text: &str) -> Option<(&str, bool, Zeroizing<Vec<u8>>)> {
             body.push_str(line);
         }
     }
-    (is_ended)
+    is_ended
         .then(|| decode(&body))
         .flatten()
         .map(|bytes| (kind, at == 0, bytes))

@@ -159,8 +159,9 @@ fn set_keys(
     let text = made.text(name, key)?;
     let passphrase = extra.get("private_key_passphrase");
     let passphrase = match passphrase {
-        Some(value) => Some(made.text("private_key_passphrase", value)?),
-        None => None,
+        // A key that is not encrypted needs none, of whatever type.
+        Some(value) if pem::is_encrypted(text) => Some(made.text("private_key_passphrase", value)?),
+        value => value.and_then(Value::as_str),
     };
     if pem::is_encrypted(text) && passphrase.is_none_or(str::is_empty) {
         return Err(made.wrong(
