@@ -249,7 +249,7 @@ fn without_nulls(value: &Value) -> Value {
 /// Names what has no part in the client; SAML's settings among it, which are for a program of its own.
 fn leave_the_rest(made: &mut Made, connection: &Connection, extra: &Extra) {
     let has_role = made.params.get("role_arn").is_some();
-    let is_used = |key: &str| match key {
+    made.leave_unread(extra, |made, key| match key {
         "aws_access_key_id"
         | "aws_secret_access_key"
         | "aws_session_token"
@@ -272,11 +272,7 @@ fn leave_the_rest(made: &mut Made, connection: &Connection, extra: &Extra) {
             made.params.get("web_identity_audience").is_some()
         }
         _ => false,
-    };
-    let unused = extra.keys().filter(|key| !is_used(key));
-    for key in unused.map(str::to_owned).collect::<Vec<_>>() {
-        made.leave(key);
-    }
+    });
     made.leave_fields(connection, &["host", "port", "schema"]);
     // One half of a key, and a key in `extra` that the fields hide.
     let used = |name: &str| made.params.text(name);

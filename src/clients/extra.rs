@@ -157,6 +157,14 @@ impl Made {
         }
     }
 
+    /// Names the members of `extra` that have no part in the client.
+    pub(super) fn leave_unread(&mut self, extra: &Extra, is_read: impl Fn(&Self, &str) -> bool) {
+        let unread = extra.keys().filter(|key| !is_read(self, key));
+        for key in unread.map(str::to_owned).collect::<Vec<_>>() {
+            self.leave(key);
+        }
+    }
+
     /// Names those of the `fields` that are set and mean nothing to the hook.
     pub(super) fn leave_fields(&mut self, connection: &Connection, fields: &[&'static str]) {
         let is_filled = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());

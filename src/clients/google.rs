@@ -172,7 +172,7 @@ fn check_idp_extra_params(made: &Made, extra: &Extra) -> Result<(), ClientError>
 
 /// Names what has no part in the credentials that were chosen.
 fn leave_the_rest(made: &mut Made, extra: &Extra) {
-    let is_used = |name: &str| match name {
+    let is_used = |made: &Made, name: &str| match name {
         "num_retries" | "scope" | "project" => true,
         "impersonation_chain" | "quota_project_id" => {
             made.params.get("credentials") != Some(&Value::from("is_anonymous"))
@@ -185,18 +185,10 @@ fn leave_the_rest(made: &mut Made, extra: &Extra) {
         }
         _ => false,
     };
-    let is_read = |key: &str| match key.strip_prefix(PREFIX) {
-        Some(name) => is_used(name) && extra.present(name).is_none(),
-        None => is_used(key),
-    };
-    let unread: Vec<String> = extra
-        .keys()
-        .filter(|key| !is_read(key))
-        .map(str::to_owned)
-        .collect();
-    for key in unread {
-        made.leave(key);
-    }
+    made.leave_unread(extra, |made, key| match key.strip_prefix(PREFIX) {
+        Some(name) => is_used(made, name) && extra.present(name).is_none(),
+        None => is_used(made, key),
+    });
 }
 
 /// Sets which credentials; gives the project that a key names.

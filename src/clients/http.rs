@@ -89,8 +89,9 @@ pub(super) fn read(connection: &Connection) -> Result<Http, ClientError> {
     let mut headers = Map::new();
     for (key, value) in extra.iter() {
         // `requests` has one header of a name, in whatever case; the last one counts.
+        let lower = text::lower(key);
         headers.retain(|name: &String, _| {
-            let is_other = text::lower(name) != text::lower(key);
+            let is_other = text::lower(name) != lower;
             if !is_other {
                 made.leave(name.as_str());
             }

@@ -108,12 +108,11 @@ pub(super) fn read(connection: &Connection) -> Result<Redis, ClientError> {
             made.warn(Place::extra(key), problem);
         }
     }
-    for key in extra.keys() {
-        let is_read = ["cluster", "db"].contains(&key) || key == "startup_nodes" && is_cluster;
-        if !is_read && !TLS.contains(&key) {
-            made.leave(key);
-        }
-    }
+    made.leave_unread(&extra, |_, key| match key {
+        "cluster" | "db" => true,
+        "startup_nodes" => is_cluster,
+        key => TLS.contains(&key),
+    });
     warn_of_what_means_nothing(&mut made, connection, &extra);
     Ok(Redis { made })
 }

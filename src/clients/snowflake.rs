@@ -158,7 +158,7 @@ fn leave_the_rest(made: &mut Made, connection: &Connection, extra: &Extra) {
     let is_oauth = made.params.text("authenticator") == Some("oauth");
     let is_azure = made.params.get("azure_conn_id").is_some_and(is_truthy);
     let is_own_oauth = is_oauth && !is_azure;
-    let is_used = |name: &str| match name {
+    let is_used = |made: &Made, name: &str| match name {
         "token" => made.params.get("workload_identity_provider").is_some() && !is_oauth,
         "token_file_path" => made.params.get("workload_identity_provider").is_some(),
         "token_endpoint" | "scope" => is_own_oauth,
@@ -167,16 +167,12 @@ fn leave_the_rest(made: &mut Made, connection: &Connection, extra: &Extra) {
         }
         name => READ.contains(&name),
     };
-    let is_read = |key: &str| match key.strip_prefix(PREFIX) {
-        Some(name) => is_used(name) && extra.present(name).is_none(),
+    made.leave_unread(extra, |made, key| match key.strip_prefix(PREFIX) {
+        Some(name) => is_used(made, name) && extra.present(name).is_none(),
         // These have no old name.
         None if WITHOUT_PREFIX.contains(&key) => key != "azure_conn_id" || is_oauth,
-        None => is_used(key),
-    };
-    let unread = extra.keys().filter(|key| !is_read(key));
-    for key in unread.map(str::to_owned).collect::<Vec<_>>() {
-        made.leave(key);
-    }
+        None => is_used(made, key),
+    });
     made.leave_fields(connection, &["host", "port"]);
     if is_azure {
         made.leave_fields(connection, &["login", "password"]);

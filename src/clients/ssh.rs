@@ -314,14 +314,9 @@ fn leave_the_rest(made: &mut Made, extra: &Extra) {
         "disabled_algorithms",
         "ciphers",
     ];
-    for key in extra.keys() {
-        let is_unused = match key {
-            "private_key_passphrase" => extra.truthy("private_key").is_none(),
-            "ignore_hostkey_verification" => extra.get("no_host_key_check").is_some(),
-            key => !read.contains(&key),
-        };
-        if is_unused {
-            made.leave(key);
-        }
-    }
+    made.leave_unread(extra, |_, key| match key {
+        "private_key_passphrase" => extra.truthy("private_key").is_some(),
+        "ignore_hostkey_verification" => extra.get("no_host_key_check").is_none(),
+        key => read.contains(&key),
+    });
 }
