@@ -61,7 +61,8 @@ async fn plain() {
     println!("absent: {}", absent.kind().as_str());
 }
 
-async fn answers(arguments: SupervisorArguments, questions: &str) -> Vec<Value> {
+/// The supervisor, and the whole chain of a task before it.
+async fn chain(arguments: SupervisorArguments) -> (TcpTransport, Resolver) {
     let (transport, _) = TcpTransport::connect(arguments.comm()).await.unwrap();
     let resolver = Resolver::from_environment(Environment::process())
         .worker()
@@ -69,6 +70,11 @@ async fn answers(arguments: SupervisorArguments, questions: &str) -> Vec<Value> 
         .build()
         .await
         .unwrap();
+    (transport, resolver)
+}
+
+async fn answers(arguments: SupervisorArguments, questions: &str) -> Vec<Value> {
+    let (transport, resolver) = chain(arguments).await;
     let questions = serde_json::from_str::<Vec<(String, String)>>(questions).unwrap();
     let mut answers = Vec::new();
     for (kind, id) in questions {
@@ -105,13 +111,7 @@ async fn answers(arguments: SupervisorArguments, questions: &str) -> Vec<Value> 
 /// The variable `colour` by a lookup through the whole chain, and by the exchange that it comes to; what
 /// each gave, and took in its median turn.
 async fn turns_of(arguments: SupervisorArguments, turns: usize) -> Value {
-    let (transport, _) = TcpTransport::connect(arguments.comm()).await.unwrap();
-    let resolver = Resolver::from_environment(Environment::process())
-        .worker()
-        .supervisor(SupervisorBackend::new(transport.clone()))
-        .build()
-        .await
-        .unwrap();
+    let (transport, resolver) = chain(arguments).await;
     let question = r#"{"type": "GetVariable", "key": "colour"}"#;
     let [mut lookups, mut exchanges] = [Vec::new(), Vec::new()];
     let [mut found, mut answer] = [Value::Null, Value::Null];
